@@ -30,5 +30,5 @@ pub use scaling::{Scaling, Tracking};
 pub use settings::{Front, Protocol, Settings};
 pub use timestamp::Timestamp;
 pub use version::{Scheme, compare};
-pub(crate) use weight::some;
+pub(crate) use weight::nonzero;
 pub use weight::{Weight, Weights};

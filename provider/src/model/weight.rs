@@ -48,7 +48,7 @@ pub type Weights = BTreeMap<GenerationNumber, Weight>;
 
 /// Weights without those that send nothing: a generation that is not named gets none either.
 #[must_use]
-pub(crate) fn some(weights: &Weights) -> Weights {
-    let some = weights.iter().filter(|(_, weight)| **weight > Weight::NONE);
-    some.map(|(number, weight)| (*number, *weight)).collect()
+pub(crate) fn nonzero(weights: &Weights) -> Weights {
+    let sending = weights.iter().filter(|(_, weight)| **weight > Weight::NONE);
+    sending.map(|(number, weight)| (*number, *weight)).collect()
 }

@@ -3,7 +3,7 @@
 use super::clear;
 use super::traffic::{Flow, SENT_AGAIN_AFTER, SHOWS_WITHIN};
 use super::{Action, Decision, Division, Going, Policy, Reason, Step, Traffic, World};
-use crate::model::{GenerationNumber, Weights};
+use crate::model::{GenerationNumber, Weights, nonzero};
 
 /// Decides the next step of removing a whole fleet. What someone else changed does not matter: it
 /// goes too.
@@ -52,7 +52,7 @@ fn traffic_off(world: &World) -> Option<Decision> {
                 };
                 Some(Decision::wait(since + SHOWS_WITHIN, None, reason))
             } else {
-                off(some(&shown), goes)
+                off(nonzero(&shown), goes)
             }
         }
         // We took it off already and someone puts it back.

@@ -4,7 +4,7 @@ use super::{
     Action, AlarmState, Condemned, Generation, Headcount, Member, MemberState, Policy, Traffic,
     World,
 };
-use crate::model::{GenerationNumber, MemberId, Settings, Timestamp, Weights};
+use crate::model::{GenerationNumber, MemberId, Settings, Timestamp, Weights, nonzero};
 use std::time::Duration;
 
 /// Returns a world as it would be if all its members were well, its alarms quiet, and what was
@@ -163,9 +163,9 @@ fn configure(world: &mut World, settings: &Settings) {
 
 fn known(weights: &Weights, before: &Weights, now: Timestamp) -> Traffic {
     Traffic::Known {
-        weights: some(weights),
-        written: some(weights),
-        before: some(before),
+        weights: nonzero(weights),
+        written: nonzero(weights),
+        before: nonzero(before),
         written_at: now,
     }
 }

@@ -1,7 +1,7 @@
 //! What the weights that were read say about the weights that were written.
 
 use super::{Traffic, World};
-use crate::model::{GenerationNumber, Timestamp, Weight, Weights};
+use crate::model::{GenerationNumber, Timestamp, Weight, Weights, nonzero};
 use std::time::Duration;
 
 /// How long weights may still read as they were before a write. Clouds show a write within seconds;
@@ -63,7 +63,8 @@ impl Flow {
                 before,
                 written_at,
             } => {
-                let (shown, written, before) = (some(weights), some(written), some(before));
+                let (shown, written, before) =
+                    (nonzero(weights), nonzero(written), nonzero(before));
                 let is_fresh = world.now < *written_at + SHOWS_WITHIN;
                 if shown == written {
                     Self::InForce {
@@ -110,5 +111,5 @@ pub(crate) fn divided(
     weight: Weight,
     second: GenerationNumber,
 ) -> Weights {
-    some(&Weights::from([(second, weight.rest()), (first, weight)]))
+    nonzero(&Weights::from([(second, weight.rest()), (first, weight)]))
 }

@@ -15,7 +15,7 @@ use super::memory::{Memory, REQUEST_LASTS, RULE_LASTS};
 use super::names;
 use super::reads::Reads;
 use super::record::{FleetRecord, GenerationRecord};
-use crate::model::{FleetName, Front, GenerationNumber, MemberId, Settings, Timestamp, some};
+use crate::model::{FleetName, Front, GenerationNumber, MemberId, Settings, Timestamp, nonzero};
 use crate::rollout::{self, AlarmState, Member, Traffic, World};
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 use aws_sdk_elasticloadbalancingv2::types::Rule;
@@ -231,7 +231,7 @@ impl Looks<'_> {
             question: Question::Rule,
             age: self.memory.rules.age(arn, now()),
             lasts: RULE_LASTS,
-            is_awaited: shown != Some(some(&self.record.traffic.written)),
+            is_awaited: shown != Some(nonzero(&self.record.traffic.written)),
         })
     }
 

@@ -8,7 +8,7 @@ use super::failure::{Failure, Result};
 use crate::cloud::{ErrorKind, Fence, Holder};
 use crate::model::{
     Fingerprint, GenerationNumber, MemberId, ReleaseRef, Settings, Timestamp, Weight, Weights,
-    some,
+    nonzero,
 };
 use crate::rollout::{Cause, Condemned, Parked, Promotion, RolloutFailure, Tried};
 use serde::{Deserialize, Serialize};
@@ -240,7 +240,7 @@ impl FleetRecord {
         shown: &Weights,
         now: Timestamp,
     ) -> Result<Self> {
-        let (weights, before, shown) = (some(weights), some(before), some(shown));
+        let (weights, before, shown) = (nonzero(weights), nonzero(before), nonzero(shown));
         let sum: u32 = weights
             .values()
             .map(|weight| u32::from(weight.percent()))

@@ -13,7 +13,7 @@ use super::record::{FleetRecord, Shares};
 use super::written::Entry;
 use crate::cloud::phrase::phrase;
 use crate::cloud::{ErrorKind, Fence};
-use crate::model::{FleetName, Front, Settings, Weights, some};
+use crate::model::{FleetName, Front, Settings, Weights, nonzero};
 use crate::rollout::Action;
 
 /// What is needed to change a fleet.
@@ -178,7 +178,7 @@ impl Turn<'_> {
             .unwrap_or_default();
         let next = entry.record.shifted(weights, before, &shown, now())?;
         let mut entry = self.write(&entry, next).await?;
-        let weights = some(weights);
+        let weights = nonzero(weights);
         if shown == weights {
             return Ok(());
         }
@@ -242,5 +242,5 @@ fn no_front() -> Failure {
 
 /// Says what an action does, as a phrase after "could not".
 pub(super) fn operation(action: &Action) -> String {
-    phrase(action, |weights| Shares(&some(weights)).to_string())
+    phrase(action, |weights| Shares(&nonzero(weights)).to_string())
 }

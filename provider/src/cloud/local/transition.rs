@@ -6,7 +6,7 @@
 use super::fleet_record::{FleetRecord, GenerationRecord, Removal, TrafficRecord};
 use crate::cloud::phrase::phrase;
 use crate::cloud::{Error, ErrorKind, Result};
-use crate::model::{GenerationNumber, MemberId, Settings, Timestamp, Weight, Weights, some};
+use crate::model::{GenerationNumber, MemberId, Settings, Timestamp, Weight, Weights, nonzero};
 use crate::rollout::{Action, Cause, Parked, Promotion, Tried};
 
 impl FleetRecord {
@@ -128,12 +128,12 @@ impl Step<'_> {
     }
 
     fn shift(&self, weights: &Weights, before: &Weights) -> Result<FleetRecord> {
-        let wanted = some(weights);
-        let in_force = some(&self.record.traffic.weights);
+        let wanted = nonzero(weights);
+        let in_force = nonzero(&self.record.traffic.weights);
         if wanted == in_force {
             return Ok(self.record.clone());
         }
-        if in_force != some(before) {
+        if in_force != nonzero(before) {
             let words = format!(
                 "the weights in force are {}, not {}",
                 words(&in_force),

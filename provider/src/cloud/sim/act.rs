@@ -2,7 +2,7 @@
 
 use super::fleet::{Fleet, Generation};
 use crate::cloud::ErrorKind;
-use crate::model::{GenerationNumber, Timestamp, Weight, Weights};
+use crate::model::{GenerationNumber, Timestamp, Weights, nonzero};
 use crate::rollout::{Action, Cause, Condemned, RolloutFailure};
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,11 +198,7 @@ impl Fleet {
     }
 
     fn shift(&mut self, weights: &Weights, before: &Weights) -> Result<(), Refusal> {
-        let some = |weights: &Weights| -> Weights {
-            let some = weights.iter().filter(|(_, w)| **w > Weight::NONE);
-            some.map(|(number, weight)| (*number, *weight)).collect()
-        };
-        let (weights, before) = (some(weights), some(before));
+        let (weights, before) = (nonzero(weights), nonzero(before));
         let total: u32 = weights.values().map(|w| u32::from(w.percent())).sum();
         let can_serve = |number: &GenerationNumber| {
             self.generations
