@@ -4,7 +4,7 @@ use crate::fixture::*;
 use crate::run::{End, Run};
 use expect_test::{Expect, expect};
 use immutable::cloud::sim::{Event, Fleet};
-use immutable::model::{GenerationNumber, Weights};
+use immutable::model::{GenerationNumber, Weight, Weights};
 use immutable::rollout::{Foreign, Goal, Strategy};
 
 const FIRST: GenerationNumber = GenerationNumber(1);
@@ -167,6 +167,48 @@ fn a_rule_that_someone_deleted_is_made_again_before_members_get_well() {
             00:00 shift traffic: generation 1 0% -> 100%  [no generation has traffic]
             00:00 HALT  [generation 1 has 1 of 2 healthy and no more get well (answered 500)]
         "#]],
+    );
+}
+
+#[test]
+fn what_a_stranger_made_serve_alone_in_an_interrupted_destroy_serves_until_another_release_does() {
+    let first = goal("1", 2);
+    let mut run = Run::settled(Fleet::new(1, BOOTS), first, policy(canary(&[(50, 600)])));
+    run.goal = goal("2", 2);
+    while run.fleet.weights.len() < 2 {
+        assert_eq!(run.turns(1), None, "{}", run.transcript);
+    }
+    run.goal = Goal::Absent;
+    while run.fleet.generations[&FIRST].draining_since.is_none() {
+        assert_eq!(run.turns(1), None, "{}", run.transcript);
+    }
+    let all = Weights::from([(SECOND, Weight::ALL)]);
+    run.fleet.happen(Event::Weights(all));
+    run.accepted = Foreign::of(&run.fleet.look());
+    run.transcript.clear();
+    assert_eq!(run.then(goal("3", 2)), End::Done, "{}", run.transcript);
+    check(
+        &run,
+        &expect![[r#"
+        00:00 take traffic as it is: generation 2 100%  [someone else made it generation 2 100% instead of nobody, as planned for]
+        00:00 trust generation 2  [it serves and nothing else does]
+        00:00 wait: traffic settles for 10s
+        00:10 destroy generation 1: 2 members of web@1  [generation 1 no longer serves]
+        00:10 create generation 3: 1 member of web@3  [generation 2 runs web@2]
+        00:10 wait: generation 3: 1 healthy
+        01:40 shift traffic: generation 3 0% -> 50%, generation 2 100% -> 50%  [1 of 1 are healthy]
+        01:40 wait: traffic settles for 10s
+        01:50 wait: held at 50% for 10m
+        11:50 grow generation 3: 1 -> 2 members  [100% of the traffic needs 2, it has 1]
+        11:50 wait: generation 3: 2 healthy
+        13:20 shift traffic: generation 3 50% -> 100%, generation 2 50% -> 0%  [2 of 2 are healthy]
+        13:20 wait: traffic settles for 10s
+        13:30 wait: bakes for 5m
+        18:30 trust generation 3  [it stayed healthy for 5m]
+        18:30 drain generation 2 (30s)  [generation 2 no longer serves]
+        18:30 destroy generation 2: 1 member of web@2  [generation 2 no longer serves]
+        18:30 DONE  [generation 3 serves with 2 members]
+    "#]],
     );
 }
 

@@ -351,7 +351,7 @@ fn trust_is_earned(case: &Case<'_>) -> Option<String> {
     if case.before.stable == Some(*number) {
         return None;
     }
-    let is_tried = case.before.stable.is_some() && generation.retired_at.is_none();
+    let is_tried = case.stable().is_some() && generation.retired_at.is_none();
     let full = HoldPoint {
         generation: *number,
         weight: Weight::ALL,

@@ -14,8 +14,15 @@ impl Case<'_> {
 
     /// The trusted generation; one that drains already is not, its fleet was to be gone.
     pub(super) fn stable(&self) -> Option<&Generation> {
-        let stable = self.before.generations.get(&self.before.stable?);
-        stable.filter(|stable| stable.draining_since.is_none())
+        self.before.generations.get(&self.trusted()?)
+    }
+
+    /// The number of the trusted generation.
+    fn trusted(&self) -> Option<GenerationNumber> {
+        self.before.stable.filter(|number| {
+            let stable = self.before.generations.get(number);
+            stable.is_some_and(|stable| stable.draining_since.is_none())
+        })
     }
 
     /// Whether the fleet's size changes by itself.
@@ -120,7 +127,7 @@ impl Case<'_> {
                     generation.fingerprint == goal.fingerprint && generation.retired_at.is_none()
                 })
         });
-        is_wanted && self.before.stable.is_some_and(|stable| stable != number)
+        is_wanted && self.trusted().is_some_and(|stable| stable != number)
     }
 
     pub(super) fn is_candidate_in_good_standing(&self, number: GenerationNumber) -> bool {
