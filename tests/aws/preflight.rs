@@ -64,6 +64,8 @@ fn elsewhere(place: &Place) -> (String, String) {
         ("Action", "CreateSubnet"),
         ("VpcId", &vpc),
         ("CidrBlock", "10.9.1.0/24"),
+        // None of the load balancer's: what is said of VPCs is said of zones no more.
+        ("AvailabilityZone", "us-east-1f"),
     ]);
     (vpc, between(&subnet, "<subnetId>", "</subnetId>"))
 }

@@ -235,7 +235,7 @@ async fn reach(place: &Place, fleet: FleetName, goal: Goal) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_over_a_hundred_fleets_costs_forty_calls_at_most() {
     let place = Place::new();
-    let release = place.release("1").await;
+    let release = place.light_release("1").await;
     futures_util::stream::iter(1..=MANY)
         .for_each_concurrent(AT_A_TIME, |number| make(&place, &release, number))
         .await;

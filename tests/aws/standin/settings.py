@@ -26,8 +26,11 @@ class Settings:
     probe_patience: float = 1.0
     # A grace period is never shorter, or a busy machine turns every launch into a replacement.
     grace_floor: float = 5.0
-    # A deregistration delay is never shorter, unless it is 0: what is in flight is not scaled.
+    # A deregistration delay is never shorter, unless it is 0, so that it can be seen.
     drain_floor: float = 0.6
+    # What is in flight when the delay is over is cut so much later: requests take the time of this
+    # machine, which is shared, and not the scaled one.
+    drain_patience: float = 3.0
     # From the answer to CreateRule or ModifyRule until the load balancer does as it says.
     rule_delay: float = 0.1
     # From DetachInstances until a member has left its group: some half a minute on AWS.

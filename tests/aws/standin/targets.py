@@ -50,6 +50,13 @@ class Target:
     def state(self):
         return self.told()[0]
 
+    def has_drained(self):
+        """Whether its delay is over, and what it works on is done or is cut now."""
+        if self.draining_until is None:
+            return False
+        patience = world.settings.drain_patience if self.in_flight else 0
+        return world.now() >= self.draining_until + patience
+
     def told(self):
         """State, reason and description as DescribeTargetHealth gives them."""
         if self.draining_until is not None:
@@ -146,7 +153,7 @@ def beat():
             instance = target.group.ec2_backend.get_instance_by_id(target.id)
             if instance is not None and instance.state in ("shutting-down", "terminated"):
                 drain(target)
-            if group_is_gone or (target.draining_until is not None and world.now() >= target.draining_until):
+            if group_is_gone or target.has_drained():
                 remove(target)
         if group_is_gone:
             watched.pop(arn, None)

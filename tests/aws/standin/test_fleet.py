@@ -146,6 +146,9 @@ class Fleet(Case):
         self.rule({target_group: 1})
         (member,) = eventually(lambda: self.healthy(target_group), "healthy")
         eventually(lambda: self.get()[0] == 200, "the front serves")
+        patience = self.standin.ask("GET", "settings")["drain_patience"]
+        self.standin.ask("POST", "settings", drain_patience=0.0)
+        self.addCleanup(self.standin.ask, "POST", "settings", drain_patience=patience)
         answers = []
         slow = threading.Thread(target=lambda: answers.append(self.get("/slow=20")))
         slow.start()

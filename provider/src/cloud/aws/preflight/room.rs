@@ -158,9 +158,11 @@ pub(super) fn zones_found(
 ) -> Vec<Finding> {
     let zones = balancer.availability_zones().iter();
     let theirs: BTreeSet<&str> = zones.filter_map(|zone| zone.zone_name()).collect();
+    // What lies in another VPC is no matter of zones.
     let is_elsewhere = |subnet: &&Subnet| {
         let zone = subnet.availability_zone();
-        !theirs.is_empty() && zone.is_some_and(|zone| !theirs.contains(zone))
+        let shares_vpc = subnet.vpc_id() == balancer.vpc_id();
+        shares_vpc && !theirs.is_empty() && zone.is_some_and(|zone| !theirs.contains(zone))
     };
     let found = subnets.values().filter(is_elsewhere).map(|subnet| {
         let words = format!(
