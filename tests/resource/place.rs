@@ -10,7 +10,7 @@ use immutable::resource::action::{Actions, FleetAbort, FleetRollback, GlassBreak
 use immutable::resource::fleet::FleetResource;
 use immutable::resource::inventory::{AffectedFleets, FindRelease, Inventory};
 use immutable::resource::release::ReleaseResource;
-use immutable::resource::site::{CloudKind, Configured, Site};
+use immutable::resource::site::{Adopted, CloudKind, Configured, Site};
 use immutable::resource::{DataSources, Provider, Resources};
 use immutable::schema::{Attributes, Maybe, Planned, Stage};
 use std::collections::BTreeMap;
@@ -54,6 +54,7 @@ impl Provider for Place {
             cloud: Arc::clone(&self.sim) as _,
             clock: Arc::new(Time(self.clone())),
             default_tags: self.default_tags.clone(),
+            adopted: Adopted::default(),
         };
         Ok(match config.region {
             Maybe::Known(_) => Configured::Site(site),

@@ -4,7 +4,7 @@ use super::action::{Actions, FleetAbort, FleetPromote, FleetRehearse, FleetRollb
 use super::fleet::FleetResource;
 use super::inventory::{AffectedFleets, FindRelease, Inventory, ListFleets, ListReleases};
 use super::release::ReleaseResource;
-use super::site::{CloudKind, Configured, Site, Timing};
+use super::site::{Adopted, CloudKind, Configured, Site, Timing};
 use super::trouble;
 use super::{DataSources, Functions, Listings, Provider, Resources, functions};
 use crate::cloud::{self, Cloud};
@@ -142,6 +142,7 @@ impl ImmutableProvider {
             cloud,
             default_tags,
             clock: Arc::new(MachineClock),
+            adopted: Adopted::default(),
         }))
     }
 
@@ -162,6 +163,7 @@ impl ImmutableProvider {
             timing: Timing::LOCAL,
             cloud,
             clock: Arc::new(MachineClock),
+            adopted: Adopted::default(),
             default_tags: BTreeMap::new(),
         }))
     }

@@ -3,9 +3,10 @@
 use crate::cloud::Cloud;
 use crate::diagnostic::Diagnostic;
 use crate::driver::{Clock, Pace};
-use std::collections::BTreeMap;
+use crate::model::FleetName;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The kinds of clouds that users choose from. What differs between them for a resource is asked
@@ -83,6 +84,27 @@ pub struct Site {
     pub clock: Arc<dyn Clock>,
     /// Tags of everything made there; a resource's own tags win.
     pub default_tags: BTreeMap<String, String>,
+    /// What creates have found there and taken over.
+    pub adopted: Adopted,
+}
+
+/// The fleets that were to be made and were there already, since the provider was configured: what an
+/// apply has taken over it does not destroy. A replacement that creates before it destroys would.
+#[derive(Debug, Clone, Default)]
+pub struct Adopted(Arc<Mutex<BTreeSet<FleetName>>>);
+
+impl Adopted {
+    pub(super) fn add(&self, fleet: &FleetName) {
+        self.lock().insert(fleet.clone());
+    }
+
+    pub(super) fn holds(&self, fleet: &FleetName) -> bool {
+        self.lock().contains(fleet)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<FleetName>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for Site {

@@ -1,11 +1,13 @@
 //! The bad days: what fails, what is interrupted, what takes too long.
 
-use super::{seconds, serving, web};
+use super::{on_aws, seconds, serving, web};
 use crate::calls::Known;
 use crate::stage::{BOOTS, Stage, changes, has_errors};
 use expect_test::expect;
 use immutable::cloud::sim::{Event, Fate};
 use immutable::cloud::{Cloud as _, Holder};
+use immutable::model::Weight;
+use immutable::resource::site::CloudKind;
 use immutable::value::Tree;
 
 fn members_are(stage: &Stage, fate: Fate) {
@@ -309,6 +311,44 @@ async fn a_create_that_runs_out_of_time_is_kept_to_be_replaced() {
     assert_eq!(gone.diagnostics, []);
     let patient = web(&stage, "web@1", "");
     stage.fleets.settle(&gone.known, &patient).await;
+}
+
+const PATIENT: &str = r#""retry": null"#;
+
+/// A create that runs out of time when its traffic has moved and not settled yet.
+async fn created_too_late() -> Stage {
+    let stage = Stage::on(CloudKind::Aws, &[]).await;
+    stage.bake(&["1", "2"]).await;
+    let hasty = on_aws(&stage, "web@1", r#""timeouts": {"create": "100s"}"#);
+    let told = stage.fleets.apply_all(&Known::nothing(), &hasty).await;
+    let (is_error, summary, detail) = told.only();
+    assert!(is_error);
+    assert_eq!(summary, "Could not create the fleet web in time");
+    assert!(detail.contains("100% of the traffic"), "{detail}");
+    assert!(detail.contains("The next apply takes it over"), "{detail}");
+    assert!(told.known.state.is_null(), "it would be destroyed");
+    stage
+}
+
+#[tokio::test]
+async fn a_create_that_runs_out_of_time_when_it_serves_already_is_taken_over() {
+    let stage = created_too_late().await;
+    assert_eq!(stage.web(|fleet| fleet.generations.len()), 1);
+    let patient = on_aws(&stage, "web@1", PATIENT);
+    stage.fleets.settle(&Known::nothing(), &patient).await;
+    assert_eq!(stage.runs(), (1, "web@1".to_owned()));
+}
+
+#[tokio::test]
+async fn what_serves_before_it_is_trusted_is_not_cleared_away_for_another_fleet() {
+    let stage = created_too_late().await;
+    let other = on_aws(&stage, "web@2", PATIENT);
+    let told = stage.fleets.apply_all(&Known::nothing(), &other).await;
+    let (is_error, summary, _) = told.only();
+    assert!(is_error);
+    assert_eq!(summary, "The fleet web exists already");
+    let all = stage.web(|fleet| fleet.weights.values().copied().collect::<Vec<_>>());
+    assert_eq!(all, [Weight::ALL]);
 }
 
 #[tokio::test]

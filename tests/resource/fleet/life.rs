@@ -1,6 +1,6 @@
 //! The good days of a fleet.
 
-use super::{seconds, serving, web};
+use super::{on_aws, seconds, serving, web};
 use crate::calls::Known;
 use crate::stage::{Stage, changes, web as web_name};
 use expect_test::expect;
@@ -61,13 +61,7 @@ async fn every_strategy_keeps_what_the_plan_promised() {
             stage.bake(&["1", "2"]).await;
             let config = |release: &str| match kind {
                 CloudKind::Local => web(&stage, release, strategy),
-                CloudKind::Aws => {
-                    let aws = r#""aws": {"instance_types": ["m7g.large"], "subnet_ids": ["s-1"]}"#;
-                    let text = super::WEB.replace("127.0.0.1:8088", "arn:aws:listener");
-                    let text = text.replace("web@1", release);
-                    let text = text.replacen('{', &format!("{{ {strategy}, {aws},"), 1);
-                    stage.fleets.config(&text)
-                }
+                CloudKind::Aws => on_aws(&stage, release, strategy),
             };
             let built = stage
                 .fleets

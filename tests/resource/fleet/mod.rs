@@ -31,6 +31,16 @@ fn web(stage: &Stage, release: &str, more: &str) -> Tree {
     stage.fleets.config(&text)
 }
 
+/// The same on AWS.
+fn on_aws(stage: &Stage, release: &str, more: &str) -> Tree {
+    let aws = r#""aws": {"instance_types": ["m7g.large"], "subnet_ids": ["s-1"]}"#;
+    let text = WEB.replace("127.0.0.1:8088", "arn:aws:listener");
+    let text = text.replace("web@1", release);
+    stage
+        .fleets
+        .config(&text.replacen('{', &format!("{{ {more}, {aws},"), 1))
+}
+
 /// A stage on which release 1 serves.
 async fn serving(more: &str) -> (Stage, Known) {
     let stage = Stage::new().await;

@@ -149,3 +149,38 @@ async fn what_a_secret_holds_is_told_to_nobody() {
     let all = format!("{:?}", told.diagnostics);
     assert!(!all.contains("hunter2"), "{all}");
 }
+
+#[tokio::test]
+async fn a_fleet_that_serves_stays_when_a_create_that_found_it_fails() {
+    let (stage, _) = serving("").await;
+    stage.happen(Event::Capacity(FIRST, 5));
+    let config = web(&stage, "web@1", "");
+    let told = stage.fleets.apply_all(&Known::nothing(), &config).await;
+    let (is_error, summary, detail) = told.only();
+    assert!(is_error);
+    let stands = "Could not create the fleet web: it stands still until someone looks";
+    assert_eq!(summary, stands);
+    assert!(detail.contains("The next apply takes it over"), "{detail}");
+    assert!(told.known.state.is_null());
+    assert_eq!(stage.runs(), (1, "web@1".to_owned()));
+}
+
+#[tokio::test]
+async fn a_fleet_that_was_taken_over_is_not_destroyed_by_the_same_apply() {
+    let (mut stage, old) = serving("").await;
+    stage.restart().await;
+    // What a replacement does that creates before it destroys.
+    let config = web(&stage, "web@1", "");
+    let new = stage.fleets.settle(&Known::nothing(), &config).await;
+    let gone = stage.fleets.destroy(&old).await;
+    let (is_error, summary, _) = gone.only();
+    assert!(!is_error);
+    assert_eq!(summary, "The fleet web stays: this apply has taken it over");
+    assert!(gone.known.state.is_null());
+    assert_eq!(stage.runs(), (1, "web@1".to_owned()));
+    // The next one destroys as ever.
+    stage.restart().await;
+    let gone = stage.fleets.destroy(&new.known).await;
+    assert_eq!(gone.diagnostics, []);
+    assert_eq!(stage.runs().0, 0);
+}

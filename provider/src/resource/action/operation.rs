@@ -3,6 +3,7 @@
 //! The request is left in the world first. Whoever holds the fleet's lease obeys it at its next
 //! look; when nobody does, this process takes the lease and drives the fleet itself.
 
+use crate::cloud::Holder;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::driver::{Driver, Ending, Order, Outcome, Progress};
 use crate::model::{FleetName, GenerationNumber};
@@ -35,6 +36,7 @@ struct Operation<'a> {
     fleet: FleetName,
     by: String,
     reason: String,
+    holder: Holder,
     progress: &'a Progress,
 }
 
@@ -100,6 +102,7 @@ pub(super) async fn carry_out(
         fleet: asked.fleet,
         by: asker(asked.by),
         reason: asked.reason,
+        holder: order::holder(),
         progress,
     };
     operation.carry_out(kind).await
@@ -226,7 +229,7 @@ impl Operation<'_> {
             goal: Goal::Fleet(Box::new(intent.goal.clone())),
             policy: intent.policy.clone(),
             accepted: Foreign::default(),
-            holder: order::holder(),
+            holder: self.holder.clone(),
             deadline: LONGEST,
             cancel: self.context.cancel.clone(),
         };

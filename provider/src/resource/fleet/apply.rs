@@ -6,7 +6,7 @@ use super::observed::{self, Phase, View};
 use super::order;
 use super::private::Private;
 use super::{plan, preflight};
-use crate::cloud;
+use crate::cloud::{self, Holder};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::driver::{self, Driver, Ending, Order, Progress};
 use crate::model::{Fingerprint, FleetName, GenerationNumber};
@@ -22,6 +22,8 @@ pub(super) struct Apply<'a> {
     pub(super) context: &'a Context<Configured>,
     /// Where.
     pub(super) site: &'a Site,
+    /// Who does it: each apply holds a lease of its own, also beside another one in this process.
+    holder: Holder,
 }
 
 /// What is there when a fleet is to be made.
@@ -31,7 +33,7 @@ enum Found {
     Ours,
     /// The remains of another attempt, which never served.
     Remains,
-    /// A fleet that serves.
+    /// Another fleet that serves.
     Other,
 }
 
@@ -49,12 +51,33 @@ impl Found {
             Some(_) => Self::Other,
             None if world.latest == GenerationNumber::default() => Self::Ours,
             None if world.latest == first && is_wanted(&first) => Self::Ours,
+            None if observed::serves(world) => Self::Other,
             None => Self::Remains,
         }
     }
 }
 
-impl Apply<'_> {
+/// Whether a run ended in an error and not because somebody asked for it, or was quicker.
+fn is_failure(ending: &Ending) -> bool {
+    match ending {
+        Ending::RolledBack(_)
+        | Ending::Held(_)
+        | Ending::Halted(_)
+        | Ending::TimedOut(_)
+        | Ending::CloudFailed(_) => true,
+        Ending::Reached(_) | Ending::Interrupted | Ending::LeaseHeld(_) => false,
+    }
+}
+
+impl<'a> Apply<'a> {
+    pub(super) fn new(context: &'a Context<Configured>, site: &'a Site) -> Self {
+        Self {
+            context,
+            site,
+            holder: order::holder(),
+        }
+    }
+
     /// Makes a fleet, or takes over what an apply that was killed has left of it.
     pub(super) async fn create(&self, want: Fleet) -> Outcome<Fleet> {
         let goal = want.goal(self.site);
@@ -78,6 +101,13 @@ impl Apply<'_> {
         }
         let time = want.timeouts.create.duration();
         let run = self.run(&want, Goal::Fleet(Box::new(goal)), time).await;
+        if observed::exists(&world) && run.ending.is_reached() {
+            self.site.adopted.add(&want.name);
+        }
+        let may_serve = observed::serves(&world) || run.world.as_ref().is_none_or(observed::serves);
+        if may_serve && is_failure(&run.ending) {
+            return Outcome::refused(self.told(Attempt::TakeOver, &want, &run));
+        }
         self.created(want, run).await
     }
 
@@ -161,6 +191,9 @@ impl Apply<'_> {
         if have.deletion_protection {
             return Outcome::refused(super::refused_removal(&have));
         }
+        if self.site.adopted.holds(&have.name) {
+            return Outcome::gone().with(adopted(&have.name));
+        }
         let run = self.clear(&have).await;
         if run.ending.is_reached() {
             return Outcome::gone();
@@ -213,7 +246,7 @@ impl Apply<'_> {
             goal,
             policy: self.policy(fleet),
             accepted: self.accepted(),
-            holder: order::holder(),
+            holder: self.holder.clone(),
             deadline,
             cancel: self.context.cancel.clone(),
         }
@@ -321,6 +354,17 @@ fn untold(name: &FleetName, error: &cloud::Error) -> Diagnostic {
              immutable_fleet_rollback go by the earlier ones.",
             trouble::words(error)
         ),
+    )
+}
+
+/// Says that a fleet stays although its object goes.
+fn adopted(name: &FleetName) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The fleet {name} stays: this apply has taken it over"),
+        "It was to be made and was there already, and now that very fleet was to be destroyed, as \
+         a replacement that creates before it destroys does it, or a new address without a moved \
+         block. Terraform manages it at the address that it was made for, and nothing of it was \
+         changed.",
     )
 }
 

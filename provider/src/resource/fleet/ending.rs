@@ -25,6 +25,9 @@ pub(super) struct Told<'a> {
 pub(super) enum Attempt {
     /// It was to be made.
     Create,
+    /// It was to be made and serves already. Terraform would destroy what it knew of, so it is not
+    /// told; the next create finds it.
+    TakeOver,
     /// It was to be changed.
     Update,
     /// It was to be removed.
@@ -36,7 +39,7 @@ pub(super) enum Attempt {
 impl Told<'_> {
     fn verb(&self) -> &'static str {
         match self.attempt {
-            Attempt::Create => "create",
+            Attempt::Create | Attempt::TakeOver => "create",
             Attempt::Update => "update",
             Attempt::Remove => "destroy",
             Attempt::Clear => "clean up",
@@ -46,7 +49,7 @@ impl Told<'_> {
     fn timeout(&self) -> (&'static str, &str) {
         let timeouts = &self.fleet.timeouts;
         match self.attempt {
-            Attempt::Create => ("create", timeouts.create.text()),
+            Attempt::Create | Attempt::TakeOver => ("create", timeouts.create.text()),
             Attempt::Update => ("update", timeouts.update.text()),
             Attempt::Remove | Attempt::Clear => ("delete", timeouts.delete.text()),
         }
@@ -56,6 +59,11 @@ impl Told<'_> {
     fn next(&self) -> &'static str {
         match self.attempt {
             Attempt::Create => "The next apply removes what there is and starts over.",
+            Attempt::TakeOver => {
+                "Somebody may rely on it, so it stays as it is, and Terraform's state does not have it: \
+                 it would be destroyed. The next apply takes it over and goes on from here. To remove \
+                 it instead, import it and destroy it."
+            }
             Attempt::Update => {
                 "The next plan shows the rest of the way, and the next apply goes on from here."
             }
@@ -94,7 +102,7 @@ pub(super) fn told(told: &Told<'_>, run: &driver::Outcome) -> Diagnostic {
             format!("Interrupted: the fleet {name} stands where it was"),
             "The apply was told to stop and did so before the next step.".to_owned(),
             match told.attempt {
-                Attempt::Create => "The next apply goes on from here.",
+                Attempt::Create | Attempt::TakeOver => "The next apply goes on from here.",
                 Attempt::Update | Attempt::Remove | Attempt::Clear => told.next(),
             },
         ),
@@ -149,7 +157,7 @@ fn rolled_back(told: &Told<'_>, failure: &RolloutFailure, standing: &str) -> Dia
                  the same again."
             ),
         ),
-        Attempt::Remove | Attempt::Clear => (
+        Attempt::TakeOver | Attempt::Remove | Attempt::Clear => (
             format!("The fleet {name} was rolled back"),
             standing.to_owned(),
         ),

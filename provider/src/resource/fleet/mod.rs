@@ -64,7 +64,7 @@ impl Resource for FleetResource {
 
     async fn create(&self, context: &Context<Configured>, want: Fleet) -> Outcome<Fleet> {
         match context.configured.site("create the fleet") {
-            Ok(site) => Apply { context, site }.create(want).await,
+            Ok(site) => Apply::new(context, site).create(want).await,
             Err(error) => Outcome::refused(error),
         }
     }
@@ -88,14 +88,14 @@ impl Resource for FleetResource {
         want: Fleet,
     ) -> Outcome<Fleet> {
         match context.configured.site("update the fleet") {
-            Ok(site) => Apply { context, site }.update(have, want).await,
+            Ok(site) => Apply::new(context, site).update(have, want).await,
             Err(error) => Outcome::refused(error),
         }
     }
 
     async fn delete(&self, context: &Context<Configured>, have: Fleet) -> Outcome<Fleet> {
         match context.configured.site("destroy the fleet") {
-            Ok(site) => Apply { context, site }.remove(have).await,
+            Ok(site) => Apply::new(context, site).remove(have).await,
             Err(error) => Outcome::refused(error),
         }
     }

@@ -3,7 +3,7 @@
 use super::attributes::{Drifted, Failure, Fleet, GenerationState, Health, ParkedState, Role};
 use super::imported;
 use super::texts::ReleaseText;
-use crate::model::{GenerationNumber, Settings, Timestamp, Weight};
+use crate::model::{GenerationNumber, Settings, Timestamp, Weight, Weights};
 use crate::rollout::{
     AlarmState, FleetGoal, Foreign, Generation, Goal, Headcount, HoldPoint, MemberState, Policy,
     Reason, RolloutFailure, Traffic, World, decide,
@@ -214,6 +214,19 @@ pub(in crate::resource) fn held(
 /// Claims that there is something of a fleet.
 pub(in crate::resource) fn exists(world: &World) -> bool {
     world.settings.is_some() || !world.generations.is_empty()
+}
+
+/// Whether anybody may rely on the fleet: it has been trusted, it has traffic, or nobody can tell.
+pub(super) fn serves(world: &World) -> bool {
+    let has_some = |weights: &Weights| weights.values().any(|weight| *weight > Weight::NONE);
+    let is_busy = match &world.traffic {
+        Traffic::None => false,
+        Traffic::Known {
+            weights, written, ..
+        } => has_some(weights) || has_some(written),
+        Traffic::Unreadable { .. } => !world.generations.is_empty(),
+    };
+    world.stable.is_some() || is_busy
 }
 
 /// Returns the state with the front and the checks that are in force. What means the same keeps
