@@ -212,6 +212,20 @@ async fn a_line_that_is_there_is_taken_over_only_by_the_same_release() {
 }
 
 #[tokio::test]
+async fn a_first_release_that_nobody_can_see_is_not_left_to_be_destroyed() {
+    let stage = Stage::new().await;
+    stage.place.sim.hide_next_move();
+    let first = release(&stage, "1", "content-1", "");
+    let told = stage.releases.apply_all(&Known::nothing(), &first).await;
+    let (is_error, _, detail) = told.only();
+    assert!(is_error);
+    assert!(detail.contains("takes it over as it is"), "{detail}");
+    assert!(told.known.state.is_null(), "Terraform would destroy it");
+    assert_eq!(versions(&stage).await, ["1"]);
+    stage.releases.settle(&Known::nothing(), &first).await;
+}
+
+#[tokio::test]
 async fn an_accepted_release_is_never_removed_by_a_trial() {
     let verify = r#""verify": {"port": 8080}"#;
     let (stage, told) = released(&["1"], verify).await;

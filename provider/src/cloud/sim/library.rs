@@ -13,6 +13,9 @@ pub(super) struct Library {
     pub(super) trials: BTreeMap<ReleaseId, Trial>,
     /// The places of releases whose image somebody removed.
     pub(super) lost: BTreeMap<ReleaseId, BTreeSet<String>>,
+    /// Whether the next move of a line is followed by a look that fails.
+    pub(super) hides_next_move: bool,
+    is_hidden: bool,
 }
 
 /// The content of a simulated image is its source's text.
@@ -41,6 +44,14 @@ pub(super) fn check_reach(reach: &Reach) -> Result<(), (ErrorKind, String)> {
 impl Library {
     pub(super) fn lines(&self) -> Vec<LineName> {
         self.lines.keys().cloned().collect()
+    }
+
+    /// Looks at a line, once in vain after a move that is hidden.
+    pub(super) fn look(&mut self, name: &LineName) -> Result<Option<Line>, (ErrorKind, String)> {
+        if std::mem::take(&mut self.is_hidden) {
+            return Err((ErrorKind::Throttled, "too many looks".to_owned()));
+        }
+        Ok(self.line(name))
     }
 
     pub(super) fn sbom(&self, id: &ReleaseId) -> Option<Sbom> {
@@ -154,6 +165,7 @@ impl Library {
             checked.map_err(|why| (ErrorKind::Conflict, why))?;
             line.accept(id);
         }
+        self.is_hidden = std::mem::take(&mut self.hides_next_move);
         Ok(())
     }
 

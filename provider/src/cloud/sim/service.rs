@@ -78,6 +78,11 @@ impl Sim {
         lost.insert(place.to_owned());
     }
 
+    /// Lets the look at a line fail that follows its next move.
+    pub fn hide_next_move(&self) {
+        self.state().library.hides_next_move = true;
+    }
+
     /// Says what every look ahead shall find from now on.
     pub fn set_findings(&self, findings: Vec<Finding>) {
         self.state().findings = findings;
@@ -322,7 +327,8 @@ impl Cloud for Sim {
     }
 
     async fn line(&self, line: &LineName) -> Result<Option<Line>> {
-        Ok(self.call().library.line(line))
+        let seen = self.call().library.look(line);
+        seen.map_err(|why| library_error(why, "look at the line"))
     }
 
     async fn lines(&self) -> Result<Vec<LineName>> {

@@ -246,6 +246,11 @@ impl Apply<'_> {
         };
         let (line, warning) = match self.moved().await {
             Moved::To(line, warning) => (line, warning),
+            // Terraform would destroy what a failed create leaves, which is the release; it is found
+            // by the next one.
+            Moved::Unseen(error) if self.have.is_none() => {
+                return Outcome::refused(taken_over_later(error));
+            }
             Moved::Unseen(error) => return Outcome::failed(unread(reached), error),
             Moved::Not(error) => return Outcome::refused(error),
         };
@@ -401,6 +406,15 @@ fn unread(reached: ImageRelease) -> ImageRelease {
     ImageRelease {
         id: Some(format!("{}@{}", reached.name, reached.version.as_str())),
         ..reached
+    }
+}
+
+fn taken_over_later(error: Diagnostic) -> Diagnostic {
+    let then = "The release was made current, and nobody could see it since. The next apply looks \
+                again and takes it over as it is.";
+    Diagnostic {
+        detail: format!("{}\n\n{then}", error.detail),
+        ..error
     }
 }
 
