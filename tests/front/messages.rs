@@ -197,6 +197,19 @@ async fn malformed_requests_are_refused_and_reach_no_member() {
 }
 
 #[tokio::test]
+async fn a_body_in_chunks_is_passed_on_whatever_the_method() {
+    let (_member, front) = one_member().await;
+    for method in ["GET", "DELETE", "POST"] {
+        let request = format!(
+            "{method} /whole HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
+             2\r\n{{}}\r\n0\r\n\r\n"
+        );
+        let response = exchange(&front, &request).await;
+        assert!(response.ends_with("a: 2 bytes"), "{method}: {response}");
+    }
+}
+
+#[tokio::test]
 async fn a_length_beside_chunks_is_not_passed_on() {
     let (_member, front) = one_member().await;
     let request = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n";

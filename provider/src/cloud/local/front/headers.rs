@@ -10,6 +10,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PLAIN_HTTP: HeaderValue = HeaderValue::from_static("http");
+const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
 const UPGRADES: HeaderValue = HeaderValue::from_static("upgrade");
 
 /// Headers that speak of one connection only (RFC 9110, 7.6.1), beside those that `connection`
@@ -52,11 +53,11 @@ pub(super) fn prepare_request(head: &mut request::Parts, ends: &Ends) -> Result<
     take_origin_form(head)?;
     check_host(head, ends)?;
     let upgrade = wanted_upgrade(head);
-    if head.headers.contains_key(TRANSFER_ENCODING) {
-        // The transfer coding rules (RFC 9112, 6.3); both together are the stuff of smuggling.
-        head.headers.remove(CONTENT_LENGTH);
+    let is_chunked = strip_framing(&mut head.headers);
+    if is_chunked {
+        // Without it a GET or HEAD is sent on as if it had no body.
+        head.headers.insert(TRANSFER_ENCODING, CHUNKED);
     }
-    strip_hop_by_hop(&mut head.headers);
     // Answered by the front itself as soon as it reads the body.
     head.headers.remove(EXPECT);
     add_forwarding(&mut head.headers, ends);
@@ -70,7 +71,7 @@ pub(super) fn prepare_response(head: &mut response::Parts) {
     let upgrade = (head.status == http::StatusCode::SWITCHING_PROTOCOLS)
         .then(|| head.headers.get(UPGRADE).cloned())
         .flatten();
-    strip_hop_by_hop(&mut head.headers);
+    strip_framing(&mut head.headers);
     restore_upgrade(&mut head.headers, upgrade);
     head.version = Version::HTTP_11;
 }
@@ -119,6 +120,17 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .iter()
         .filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+/// Removes what speaks of this connection alone, and tells whether the body came in chunks. Then they
+/// are what frames it (RFC 9112, 6.3): a length beside them is the stuff of smuggling, or cuts it off.
+fn strip_framing(headers: &mut HeaderMap) -> bool {
+    let is_chunked = headers.contains_key(TRANSFER_ENCODING);
+    if is_chunked {
+        headers.remove(CONTENT_LENGTH);
+    }
+    strip_hop_by_hop(headers);
+    is_chunked
 }
 
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
@@ -179,4 +191,19 @@ fn joined_with(headers: &HeaderMap, client: &HeaderValue) -> HeaderValue {
 /// Addresses print as plain ASCII, which is always a valid header value.
 fn text(address: &str) -> HeaderValue {
     HeaderValue::from_str(address).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CONTENT_LENGTH, TRANSFER_ENCODING, prepare_response};
+
+    #[test]
+    fn an_answer_in_chunks_is_not_cut_to_the_length_beside_them() {
+        let answer = http::Response::builder()
+            .header(CONTENT_LENGTH, "5")
+            .header(TRANSFER_ENCODING, "chunked");
+        let (mut head, ()) = answer.body(()).expect("it is a response").into_parts();
+        prepare_response(&mut head);
+        assert!(!head.headers.contains_key(CONTENT_LENGTH));
+    }
 }
