@@ -73,6 +73,12 @@ async fn the_digest_is_of_the_content_not_of_the_packing() {
     )
     .unwrap();
     packed.push("d.tar.zst");
+    let whole = fs::read(place.root.path().join("c.tar")).unwrap();
+    let (first, second) = whole.split_at(700);
+    let nothing: &[u8] = &[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+    let frames = [nothing, &zstd(first), nothing, &zstd(second)].concat();
+    fs::write(place.root.path().join("e.tar.zst"), frames).unwrap();
+    packed.push("e.tar.zst");
     for name in packed {
         assert_eq!(
             digest(&place, place.root.path().join(name)).await,
@@ -135,6 +141,12 @@ async fn what_cannot_be_an_image_is_refused_with_the_entry_at_fault() {
         "tar",
         &["-czf", "../whole.tar.gz", "."],
     );
+    let content = fs::read(root.join("whole.tar")).unwrap();
+    let mut frame = zstd(&content);
+    frame[4] |= 0x04; // A sum follows, and it is wrong.
+    frame.extend([0; 4]);
+    let sum = root.join("sum.tar.zst");
+    fs::write(&sum, frame).unwrap();
     let cut = |from: &str, to: &str, length: usize| {
         let bytes = fs::read(root.join(from)).unwrap();
         fs::write(root.join(to), &bytes[..length.min(bytes.len() - 1)]).unwrap();
@@ -203,6 +215,7 @@ async fn what_cannot_be_an_image_is_refused_with_the_entry_at_fault() {
             ErrorKind::Invalid,
             "no zstd archive",
         ),
+        (sum, ErrorKind::Invalid, "not what its sum says"),
         (
             cut("whole.tar", "cut-1.tar", 2048),
             ErrorKind::Invalid,
@@ -266,15 +279,14 @@ fn tree_of_noise(place: &Place) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_file_that_nobody_may_read_is_named() {
+async fn a_link_to_itself_is_named() {
     let place = Place::new();
     let root = tree(&place);
-    // A directory in the place of a file's content cannot be read by anyone, root included.
-    let missing = root.join("self");
-    symlink("self", &missing).unwrap();
+    let link = root.join("self");
+    symlink("self", &link).unwrap();
     let error = place
         .cloud
-        .inspect(&ImageSource::Path(missing))
+        .inspect(&ImageSource::Path(link))
         .await
         .unwrap_err();
     assert!(words(&error).contains("self"), "{}", words(&error));

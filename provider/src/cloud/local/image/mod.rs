@@ -1,6 +1,7 @@
 //! Images: content that is taken in once, kept under its hash, and never changed.
 
 mod content;
+mod frames;
 mod intake;
 mod source;
 mod watch;

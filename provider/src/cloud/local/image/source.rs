@@ -1,8 +1,8 @@
 //! Reads an image from what users name: a file, a directory or an archive.
 
+use super::frames::Frames;
 use super::intake::{Intake, Refusal};
 use flate2::read::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -30,12 +30,9 @@ pub(super) fn read(path: &Path, intake: &mut Intake) -> Result<(), Refusal> {
         Packing::Tar => read_archive(BufReader::new(file), intake),
         Packing::TarGz => read_archive(MultiGzDecoder::new(BufReader::new(file)), intake),
         Packing::TarZst => {
-            let decoder = StreamingDecoder::new(BufReader::new(file));
-            read_archive(
-                decoder
-                    .map_err(|error| Refusal::Whole(format!("it is no zstd archive: {error}")))?,
-                intake,
-            )
+            let frames = Frames::new(BufReader::new(file))
+                .map_err(|error| Refusal::Whole(format!("it is no zstd archive: {error}")))?;
+            read_archive(frames, intake)
         }
     }
 }
