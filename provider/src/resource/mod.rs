@@ -20,6 +20,7 @@ mod name;
 mod named;
 mod outcome;
 mod packer;
+mod page;
 mod plan;
 mod program;
 mod provider;

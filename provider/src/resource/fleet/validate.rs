@@ -7,6 +7,7 @@ use super::attributes::{Fleet, Rollout, StrategyName};
 use super::goal::{DEFAULT_MIN_HEALTHY, DEFAULT_SURGE, amount};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::CountOrShare;
+use crate::resource::page;
 use crate::resource::program::program;
 use crate::resource::site::CloudKind;
 use crate::schema::{DurationText, Maybe, Planned};
@@ -168,12 +169,8 @@ fn health(config: &Config) -> Vec<Diagnostic> {
                  run. Add traffic or remove the path.",
             ));
         }
-        if !path.starts_with('/') {
-            found.push(Diagnostic::invalid(
-                at("path"),
-                "A path begins with a slash, such as \"/healthz\".",
-            ));
-        }
+        let fault = page::fault(path);
+        found.extend(fault.map(|why| Diagnostic::invalid(at("path"), why)));
     }
     let (interval, timeout) = (long(&health.interval), long(&health.timeout));
     if interval == Some(Duration::ZERO) {

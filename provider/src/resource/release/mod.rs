@@ -15,6 +15,7 @@ use self::apply::Apply;
 use self::attributes::{ImageRelease, Source, Version};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::{LineName, Release};
+use crate::resource::page;
 use crate::resource::program::program;
 use crate::resource::site::Configured;
 use crate::resource::{Context, Outcome, Plan, Resource, trouble};
@@ -35,12 +36,8 @@ impl Resource for ReleaseResource {
         let source = config.source.known().map(source::exactly_one);
         let verify = config.verify.given();
         let path = verify.and_then(|verify| verify.path.given());
-        let path = path.filter(|path| !path.starts_with('/')).map(|_| {
-            Diagnostic::invalid(
-                Path::of("verify").attribute("path"),
-                "A path begins with a slash, such as \"/healthz\".",
-            )
-        });
+        let path = path.and_then(|path| page::fault(path));
+        let path = path.map(|why| Diagnostic::invalid(Path::of("verify").attribute("path"), why));
         let command = verify.and_then(|verify| verify.command.given());
         let command =
             command.and_then(|command| program(command, Path::of("verify").attribute("command")));
