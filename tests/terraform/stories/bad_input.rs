@@ -73,6 +73,7 @@ fn mistakes(web: &Web) -> Vec<Mistake> {
         ("a secret that is a value", web.fleet(r#"secrets = { PASSWORD = "hunter2" }"#), &["secrets", "file:"]),
         ("drift of another kind", web.fleet(r#"drift = "ignore""#), &["drift", "ignore", "replace", "report"]),
         ("a block of the other cloud", web.fleet(r#"aws = { instance_types = ["m7g.large"], subnet_ids = ["subnet-1"] }"#), &["aws", "local"]),
+        ("an alarm where there is none", web.rollout(r#"alarms = ["web-5xx"]"#), &["alarms", "web-5xx", "no alarms"]),
         ("fewer kept than none", web.release("keep = -1"), &["keep"]),
         (
             "a timeout that is none",
@@ -154,17 +155,26 @@ fn a_source_that_is_no_image_is_refused(terraform: &Terraform) {
     workspace.nothing_is_left();
     assert!(!fs::exists("/tmp/evil").unwrap() && !workspace.path("evil").exists());
 
-    // Root reads everything; who is not root cannot take in what they cannot read.
-    if !rustix::process::getuid().is_root() {
-        workspace.write("bad/secret", "content");
-        fs::set_permissions(
-            workspace.path("bad/secret"),
-            fs::Permissions::from_mode(0o0),
-        )
+    what_may_not_be_read_is_refused(&workspace);
+}
+
+/// Root reads everything. In a user namespace that maps nobody it owns what it did before and has no
+/// more rights there than others have.
+fn what_may_not_be_read_is_refused(workspace: &Workspace) {
+    workspace.write("bad/secret", "content");
+    let nobody = fs::Permissions::from_mode(0o0);
+    fs::set_permissions(workspace.path("bad/secret"), nobody).unwrap();
+    workspace.configure(release_from(r#"path = "bad/secret""#));
+    let terraform = workspace.terraform().command().to_str().unwrap();
+    let arguments = ["--user", terraform, "plan", "-no-color"];
+    let plan = Command::new("unshare")
+        .args(arguments)
+        .current_dir(workspace.path(""))
+        .env("TF_CLI_CONFIG_FILE", workspace.path("terraform.rc"))
+        .output()
         .unwrap();
-        workspace.configure(release_from(r#"path = "bad/secret""#));
-        workspace.plan().failed_with(&["source", "bad/secret"]);
-    }
+    let plan = Output::of("unshare", &arguments, plan);
+    plan.failed_with(&["source", "bad/secret", "ermission denied"]);
 }
 
 fn release_from(source: &str) -> String {

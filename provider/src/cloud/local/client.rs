@@ -10,8 +10,8 @@ use super::status::Status;
 use super::store::Store;
 use super::wire::{Note, Reply, Request, Values};
 use crate::cloud::{
-    Cloud, Error, ErrorKind, Fence, Finding, Holder, ImageFacts, Lease, NewRelease, Probe, Reach,
-    Result, Trial, Wish,
+    Cloud, Doubt, Error, ErrorKind, Fence, Finding, Holder, ImageFacts, Lease, NewRelease, Probe,
+    Reach, Result, Subject, Trial, Wish,
 };
 use crate::model::{
     FleetName, GenerationNumber, ImageSource, LaunchTemplate, Line, LineName, MemberId, Protocol,
@@ -200,11 +200,6 @@ impl LocalCloud {
         }
     }
 
-    /// Whether a fleet is on record. Without, no host is needed to tell what is known of it.
-    fn is_recorded(&self, fleet: &FleetName) -> bool {
-        self.directory.fleet(fleet).exists()
-    }
-
     fn unreachable(&self, operation: &str, error: io::Error) -> Error {
         let kind = match error.kind() {
             io::ErrorKind::PermissionDenied => ErrorKind::Denied,
@@ -229,7 +224,7 @@ impl LocalCloud {
 #[async_trait]
 impl Cloud for LocalCloud {
     async fn observe(&self, fleet: &FleetName, alarms: &[String]) -> Result<World> {
-        if !self.is_recorded(fleet) {
+        if !self.store.has_fleet(fleet)? {
             return Ok(nothing(alarms));
         }
         let request = Request::Observe {
@@ -246,14 +241,26 @@ impl Cloud for LocalCloud {
         self.store.fleets()
     }
 
-    /// Finds nothing: what this machine refuses, its host refuses in no time and before any process
-    /// is started.
-    async fn preflight(&self, _wish: &Wish) -> Vec<Finding> {
-        Vec::new()
+    /// Finds alarms, which would never be read. What else this machine refuses, its host refuses in no
+    /// time and before any process is started.
+    async fn preflight(&self, wish: &Wish) -> Vec<Finding> {
+        if wish.alarms.is_empty() {
+            return Vec::new();
+        }
+        let why = format!(
+            "The local cloud has no alarms, so that {} would never be heard: remove rollout.alarms, or \
+             set it for AWS alone.",
+            wish.alarms.join(", ")
+        );
+        vec![Finding {
+            about: Subject::Alarms,
+            doubt: Doubt::Wrong,
+            why,
+        }]
     }
 
     async fn act(&self, fleet: &FleetName, fence: Fence, action: &Action) -> Result<()> {
-        if !self.is_recorded(fleet) {
+        if !self.store.has_fleet(fleet)? {
             return already_gone(fleet, action);
         }
         let values = values(fleet, action)?;
@@ -285,7 +292,7 @@ impl Cloud for LocalCloud {
     }
 
     async fn release_lease(&self, fleet: &FleetName, fence: Fence) -> Result<()> {
-        if !self.is_recorded(fleet) {
+        if !self.store.has_fleet(fleet)? {
             return Ok(());
         }
         self.ask_done(
@@ -316,7 +323,7 @@ impl Cloud for LocalCloud {
     }
 
     async fn ask(&self, fleet: &FleetName, request: Option<&rollout::Request>) -> Result<()> {
-        if !self.is_recorded(fleet) {
+        if !self.store.has_fleet(fleet)? {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 "ask for something",
@@ -332,7 +339,7 @@ impl Cloud for LocalCloud {
     }
 
     async fn member_output(&self, fleet: &FleetName, member: &MemberId) -> Result<String> {
-        if !self.is_recorded(fleet) {
+        if !self.store.has_fleet(fleet)? {
             return Ok(String::new());
         }
         let request = Request::MemberOutput {

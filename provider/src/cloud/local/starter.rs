@@ -61,7 +61,7 @@ pub(super) async fn reach(
             Ok(None) => {}
             Err(error) => return Err(error),
         }
-        if !directory.path().exists() {
+        if !directory.path().try_exists()? {
             directory.create()?;
         }
         if !Lock::is_held(directory)?

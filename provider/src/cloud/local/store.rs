@@ -50,6 +50,15 @@ impl Store {
         Self { directory }
     }
 
+    /// Whether a fleet is on record. Without, no host is needed to tell what is known of it.
+    ///
+    /// # Errors
+    /// Nobody may look, or nobody can: that is not an absent fleet.
+    pub(super) fn has_fleet(&self, fleet: &FleetName) -> Result<bool> {
+        let found = self.directory.fleet(fleet).try_exists();
+        found.map_err(|error| failed("look for its record", fleet_subject(fleet), error))
+    }
+
     /// Returns a fleet's record; absent: there is none.
     ///
     /// # Errors

@@ -264,7 +264,7 @@ pub struct Rollout<S: Stage = Applied> {
     /// stays until all are healthy again.
     #[tf(optional, default = "10m")]
     pub bake: S::Of<DurationText>,
-    /// Alarms of which any that fires, or cannot be read, ends the rollout.
+    /// `aws` only: CloudWatch alarms of which any that fires, or cannot be read, ends the rollout.
     #[tf(optional)]
     pub alarms: S::Of<Option<Vec<S::Of<String>>>>,
     /// How long a rollout may go without one more healthy member.

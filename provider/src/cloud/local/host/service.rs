@@ -52,7 +52,9 @@ impl Service {
             // What a record that cannot be read asks for is not known, so everything stays.
             is_known || !fleets.unreadable.is_empty()
         };
-        service.releases.sweep(used)?;
+        if let Err(error) = service.releases.sweep(used) {
+            tracing::warn!(%error, "images that nobody uses could not be removed");
+        }
         service.fleets.take_over(fleets.readable);
         Ok(service)
     }
