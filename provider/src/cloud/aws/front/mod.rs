@@ -67,7 +67,8 @@ pub(super) fn protocol(settings: &Settings) -> Protocol {
 
 /// How long a target that leaves may finish, within what AWS allows.
 pub(super) fn drain_seconds(drain: Duration) -> u64 {
-    drain.as_secs().min(3600)
+    let whole = drain.as_secs() + u64::from(drain.subsec_nanos() > 0);
+    whole.min(3600)
 }
 
 /// The weights that a rule shows of our generations, in percent. Weights of another sum than 100 are
@@ -409,6 +410,13 @@ mod tests {
         assert_eq!(asked(1, 1, 1), (5, 2, 2));
         assert_eq!(asked(5, 60, 30), (5, 4, 10));
         assert_eq!(asked(9999, 9999, 3), (300, 120, 3));
+    }
+
+    #[test]
+    fn a_drain_is_never_shorter_than_asked_for() {
+        let told = |milliseconds| drain_seconds(Duration::from_millis(milliseconds));
+        assert_eq!([told(0), told(200), told(1000), told(1001)], [0, 1, 1, 2]);
+        assert_eq!(told(10_000_000), 3600);
     }
 
     #[test]
