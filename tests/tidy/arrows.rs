@@ -2,8 +2,7 @@
 
 use crate::source::{Source, sources};
 
-/// The table of `docs/ARCHITECTURE.md`: a module and those of ours that it may use. A new arrow
-/// needs a decision record.
+/// A module and those of ours that it may use, as decision 9 argues. A new arrow needs a record.
 const MAY_USE: [(&str, &[&str]); 15] = [
     ("value", &[]),
     ("diagnostic", &["value"]),
