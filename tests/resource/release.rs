@@ -96,6 +96,11 @@ async fn going_back_takes_nothing_in() {
     let back = release(&stage, "1", "missing", "");
     let told = stage.releases.apply_all(&told.known, &back).await;
     assert_eq!(told.diagnostics, []);
+    // What it is bound to is known before.
+    for planned in ["digest", "image_id", "released_at"] {
+        let known = told.planned.entry(planned);
+        assert_eq!(known, told.known.state.entry(planned), "{planned}");
+    }
     assert_eq!(
         told.known.state.entry("digest"),
         &Tree::from("sim:content-1")

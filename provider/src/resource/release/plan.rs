@@ -1,6 +1,6 @@
 //! The plan of a release: what is known of it before apply, and whether it can come true.
 
-use super::attributes::{AwsRelease, ImageRelease, Source};
+use super::attributes::{AwsRelease, ImageRelease, Past, Source};
 use super::source::NoContent;
 use super::{bill, reach};
 use crate::cloud::ErrorKind;
@@ -25,12 +25,17 @@ pub(super) fn fill(plan: &mut Plan<ReleaseResource>) {
         return;
     };
     if plan.changed(|release| &release.version) || plan.changed(|release| &release.name) {
+        let past = past(prior, &plan.planned).cloned();
+        let told = |field: fn(&Past) -> &String| match &past {
+            Some(past) => Maybe::Known(Some(field(past).clone())),
+            None => Maybe::Unknown,
+        };
         let planned = &mut plan.planned;
-        planned.image_id = Maybe::Unknown;
+        planned.image_id = told(|past| &past.image_id);
+        planned.digest = told(|past| &past.digest);
+        planned.released_at = told(|past| &past.released_at);
         planned.image_ids = Maybe::Unknown;
-        planned.digest = Maybe::Unknown;
         planned.architecture = Maybe::Unknown;
-        planned.released_at = Maybe::Unknown;
         planned.history = Maybe::Unknown;
         return;
     }
@@ -45,6 +50,15 @@ pub(super) fn fill(plan: &mut Plan<ReleaseResource>) {
     if plan.changed(|release| release) && !all_stay {
         plan.planned.history = Maybe::Unknown;
     }
+}
+
+/// The earlier release that a plan goes back to; absent: it goes to a new one, or to nobody knows
+/// which.
+fn past<'a>(prior: &'a ImageRelease, planned: &ImageRelease<Planned>) -> Option<&'a Past> {
+    let version = planned.version.known()?;
+    let same_line = planned.name.known() == Some(&prior.name);
+    let mut history = prior.history.iter().flatten();
+    history.find(|past| same_line && past.version == version.as_str())
 }
 
 /// Looks at the content that is there now. It yields messages only and nothing that is planned:
