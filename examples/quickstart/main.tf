@@ -29,8 +29,8 @@ resource "immutable_fleet" "shop" {
 
   # These waits fit a demonstration; the defaults fit production.
   health  = { path = "/healthz", interval = "500ms", timeout = "500ms", streak = 3, steady = "1s" }
-  rollout = { bake = "2s", launch_deadline = "5s" }
-  drain   = "2s"
+  rollout = { bake = "2s", launch_deadline = "8s" }
+  drain   = "10s"
 }
 
 output "endpoint" { value = immutable_fleet.shop.endpoint }

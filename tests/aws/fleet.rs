@@ -44,7 +44,7 @@ pub(crate) fn policy(strategy: Strategy) -> Policy {
         bake: Duration::from_millis(200),
         alarms: Vec::new(),
         launch_deadline: Duration::from_secs(20),
-        drain: Duration::from_millis(200),
+        drain: Duration::from_secs(1),
         keep_previous: Duration::ZERO,
         keep_failed: false,
     }
@@ -77,7 +77,7 @@ impl Place {
             launch: Some(launch),
             size,
             settings: Settings {
-                drain: Duration::from_millis(200),
+                drain: Duration::from_secs(1),
                 ..self.settings()
             },
             retry: None,

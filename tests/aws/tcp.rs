@@ -21,7 +21,7 @@ fn settings(place: &Place) -> Settings {
     };
     Settings {
         front: Some(front),
-        drain: Duration::from_millis(200),
+        drain: Duration::from_secs(1),
         ..settings
     }
 }

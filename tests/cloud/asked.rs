@@ -1,7 +1,7 @@
 //! What people ask of a fleet and applies leave for them, as bodies that know no cloud.
 
 use crate::contract::{
-    FIRST, Fixture, act, all_on, fence, holder, id, import, serving, shift, web, world,
+    FIRST, Fixture, LOOKS, act, all_on, fence, holder, id, import, serving, shift, web, world,
 };
 use immutable::cloud::{ErrorKind, Fence, Holder};
 use immutable::model::{Fingerprint, ReleaseRef, Weights};
@@ -135,8 +135,8 @@ async fn park(fixture: &dyn Fixture, fence: Fence) -> Parked {
 
 /// Waits until as many members as before are well without one.
 async fn replaced(fixture: &dyn Fixture, parked: &Parked) {
-    let step = fixture.gets_healthy_within() / 50;
-    for _ in 0..50 {
+    let step = fixture.gets_healthy_within() / LOOKS;
+    for _ in 0..LOOKS {
         let members = members(fixture).await;
         let others = members.iter().filter(|it| it.id != parked.member);
         if others.filter(|it| it.streak > 0).count() == 2 {

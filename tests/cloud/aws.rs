@@ -34,7 +34,7 @@ impl Fixture for Place {
     }
 
     fn gets_healthy_within(&self) -> Duration {
-        Duration::from_secs(30)
+        Duration::from_secs(120)
     }
 
     fn trial_place(&self) -> Option<TrialPlace> {

@@ -161,10 +161,13 @@ pub async fn serving(fixture: &dyn Fixture) -> Fence {
     fence
 }
 
+/// How often members are looked at within the time in which they get healthy.
+pub const LOOKS: u32 = 200;
+
 /// Waits until a generation has so many members with a streak.
 pub async fn healthy(fixture: &dyn Fixture, number: GenerationNumber, count: usize) {
-    let step = fixture.gets_healthy_within() / 50;
-    for _ in 0..50 {
+    let step = fixture.gets_healthy_within() / LOOKS;
+    for _ in 0..LOOKS {
         let world = world(fixture).await;
         let members = world.generations.get(&number).map(|g| g.members.clone());
         let well = members.unwrap_or_default();
@@ -464,7 +467,7 @@ pub async fn everything_may_be_done_twice_and_leaves_nothing(fixture: &dyn Fixtu
 }
 
 pub async fn a_lease_names_its_holder_and_fences_out_a_late_one(fixture: &dyn Fixture) {
-    let (cloud, short) = (fixture.cloud(), Duration::from_secs(1));
+    let (cloud, short) = (fixture.cloud(), Duration::from_secs(5));
     let first = cloud.take_lease(&web(), &holder(), short).await.unwrap();
     let same = cloud.take_lease(&web(), &holder(), short).await.unwrap();
     assert_eq!(first.fence, same.fence);

@@ -63,7 +63,7 @@ impl Fixture for Local {
     }
 
     fn gets_healthy_within(&self) -> Duration {
-        Duration::from_secs(30)
+        Duration::from_secs(120)
     }
 }
 

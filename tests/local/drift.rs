@@ -135,7 +135,7 @@ async fn a_lost_image_is_the_drift_of_its_members_and_bricks_nothing() {
         .remove_release(&"web@1".parse().unwrap())
         .await
         .unwrap();
-    assert!(!place.state().exists());
+    place.nothing_is_left();
 }
 
 #[tokio::test]

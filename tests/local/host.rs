@@ -40,10 +40,8 @@ async fn a_host_that_is_killed_at_rest_is_followed_by_one_that_starts_everything
         (after.stable, &after.traffic, &after.settings),
         (before.stable, &before.traffic, &before.settings)
     );
-    assert_eq!(
-        fleet.get("/env/TOKEN").await.unwrap(),
-        (200, "terraform-provider-immutable".to_owned())
-    );
+    let token = fleet.served("/env/TOKEN").await;
+    assert_eq!(token, "terraform-provider-immutable");
 }
 
 #[tokio::test]
@@ -118,7 +116,7 @@ async fn a_stopped_host_keeps_the_record_and_the_next_call_starts_the_fleet() {
         "{text}"
     );
     assert_eq!(place.cloud.stop().await.unwrap(), Stopped::Stopped);
-    assert_eq!(place.processes(), Vec::<u32>::new());
+    until_sync(|| place.processes().is_empty());
     assert!(
         status(&place).contains("starts these fleets again: web"),
         "{}",
@@ -147,7 +145,8 @@ async fn many_clients_at_once_get_one_host() {
     for call in calls.collect::<Vec<_>>() {
         call.await.unwrap().unwrap();
     }
-    assert_eq!(place.processes().len(), 1);
+    // Those that lost the race end by themselves.
+    until_sync(|| place.processes().len() == 1);
 }
 
 #[tokio::test]
@@ -271,7 +270,7 @@ async fn a_record_that_cannot_be_read_stops_nothing_but_its_own_fleet() {
         until_sync(|| place.processes().is_empty());
         std::fs::write(&path, &text).unwrap();
         fleet.until(|world| healthy(world, 1) == 1).await;
-        assert_eq!(fleet.get("/").await.unwrap().0, 200);
+        assert_eq!(fleet.served("/").await, "v1");
         let lease = place
             .cloud
             .take_lease(&other, &holder, Duration::from_secs(300));

@@ -1,9 +1,10 @@
 //! Members, good and bad.
 
-use crate::place::{Place, create, get, healthy, kill, launch, members, until_sync, web};
+use crate::place::{Fleet, Place, create, get, healthy, kill, launch, members, until_sync, web};
 use immutable::cloud::{Cloud, ErrorKind};
 use immutable::model::{GenerationNumber, LocalLaunch, Platform, Protocol, ReleaseRef};
 use immutable::rollout::{Action, MemberState};
+use std::path::Path;
 use std::time::Duration;
 
 /// Answers every request with its version, or with what the path asks for.
@@ -68,8 +69,7 @@ async fn a_generation_is_made_gets_healthy_serves_and_leaves_nothing_behind() {
         };
         place.cloud.remove_release(&id).await.unwrap();
     }
-    assert_eq!(place.processes(), Vec::<u32>::new());
-    assert!(!place.state().exists());
+    place.nothing_is_left();
     let listener = fleet.settings.front.unwrap().listener;
     std::net::TcpListener::bind(listener).unwrap();
 }
@@ -297,35 +297,59 @@ async fn a_member_that_dies_or_is_killed_is_replaced_by_a_new_one() {
 #[tokio::test]
 async fn requests_in_flight_are_finished_before_a_member_goes() {
     let place = Place::new();
-    let release = place.release("1", GOOD).await;
-    let fleet = place.fleet().await;
+    let flag = place.root.path().join("answer");
+    let release = place.release("1", &answers_when_told(&flag)).await;
+    let mut fleet = place.fleet().await;
+    fleet.settings.drain = Duration::from_secs(60);
+    fleet
+        .act(&Action::Configure(fleet.settings.clone()))
+        .await
+        .unwrap();
     fleet.healthy(1, 1, &release).await;
     fleet.shift(&[(1, 100)], &[]).await;
     let listener = fleet.settings.front.as_ref().unwrap().listener.clone();
     let slow = tokio::task::spawn_blocking(move || get(&listener, "/slow"));
+    let number = GenerationNumber(1);
     fleet
-        .until(|world| world.generations[&GenerationNumber(1)].in_flight == Some(1))
+        .until(|world| world.generations[&number].in_flight == Some(1))
         .await;
     fleet.shift(&[], &[(1, 100)]).await;
-    fleet
-        .act(&Action::DrainGeneration {
-            number: GenerationNumber(1),
-        })
-        .await
-        .unwrap();
-    fleet.destroy(1).await;
+    let drain = Action::DrainGeneration { number };
+    fleet.act(&drain).await.unwrap();
+    answer_once_it_leaves(&fleet, &flag).await;
     assert_eq!(slow.await.unwrap().unwrap(), (200, "v1".to_owned()));
+}
+
+/// The good one, whose `/slow` is answered once there is a file.
+fn answers_when_told(flag: &Path) -> String {
+    let wait = format!("while not os.path.exists({flag:?}): time.sleep(0.01)");
+    GOOD.replace("time.sleep(0.5)", &wait)
+}
+
+/// Destroys the first generation, and makes the file once its member is leaving.
+async fn answer_once_it_leaves(fleet: &Fleet<'_>, flag: &Path) {
+    let (own, name, fence) = (fleet.place.cloud.clone(), fleet.name.clone(), fleet.fence);
+    let number = GenerationNumber(1);
+    let destroy = Action::DestroyGeneration { number, park: None };
+    let destroyed = tokio::spawn(async move { own.act(&name, fence, &destroy).await });
+    fleet
+        .until(|world| {
+            members(world, 1)
+                .iter()
+                .all(|member| member.state == MemberState::Leaving)
+        })
+        .await;
+    std::fs::write(flag, "").unwrap();
+    destroyed.await.unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn requests_that_came_in_at_an_earlier_listener_are_finished_too() {
     let place = Place::new();
     let flag = place.root.path().join("answer");
-    let wait = format!("while not os.path.exists({flag:?}): time.sleep(0.01)");
-    let program = GOOD.replace("time.sleep(0.5)", &wait);
-    let release = place.release("1", &program).await;
+    let release = place.release("1", &answers_when_told(&flag)).await;
     let mut fleet = place.fleet().await;
-    fleet.settings.drain = Duration::from_secs(30);
+    fleet.settings.drain = Duration::from_secs(60);
     fleet
         .act(&Action::Configure(fleet.settings.clone()))
         .await
@@ -346,20 +370,8 @@ async fn requests_that_came_in_at_an_earlier_listener_are_finished_too() {
     fleet.shift(&[(2, 100)], &[(1, 100)]).await;
     assert_eq!(fleet.get("/").await.unwrap().0, 200);
     assert_eq!(in_flight(&fleet.world().await), Some(1));
-    let (own, name, fence) = (place.cloud.clone(), fleet.name.clone(), fleet.fence);
-    let number = GenerationNumber(1);
-    let destroy = Action::DestroyGeneration { number, park: None };
-    let destroyed = tokio::spawn(async move { own.act(&name, fence, &destroy).await });
-    fleet
-        .until(|world| {
-            members(world, 1)
-                .iter()
-                .all(|member| member.state == MemberState::Leaving)
-        })
-        .await;
-    std::fs::write(&flag, "").unwrap();
+    answer_once_it_leaves(&fleet, &flag).await;
     assert_eq!(slow.await.unwrap().unwrap(), (200, "v1".to_owned()));
-    destroyed.await.unwrap().unwrap();
 }
 
 #[tokio::test]

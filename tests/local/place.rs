@@ -1,5 +1,8 @@
 //! A local cloud in a directory of its own, which leaves nothing behind however a test ends.
 
+#[path = "../terraform/address.rs"]
+mod address;
+
 use immutable::cloud::local::{Directory, LocalCloud};
 use immutable::cloud::{Cloud, Fence, Holder, NewRelease};
 use immutable::model::{
@@ -10,13 +13,12 @@ use immutable::model::{
 use immutable::rollout::{Action, Member, MemberState, World};
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long any condition is waited for. Nothing here takes a tenth of it on a quiet machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_terraform-provider-immutable");
@@ -143,6 +145,13 @@ impl Place {
         })
     }
 
+    /// Waits until no process is left, and then no file may be: a host that goes by itself takes its
+    /// directory along, some time after it has answered.
+    pub(crate) fn nothing_is_left(&self) {
+        until_sync(|| self.processes().is_empty());
+        assert!(!self.state().exists());
+    }
+
     /// Kills the host as the kernel would.
     pub(crate) fn kill_host(&self) {
         kill(self.host().expect("a host lives"), libc::SIGKILL);
@@ -174,11 +183,7 @@ pub(crate) fn cloud(state: &Path) -> LocalCloud {
 }
 
 pub(crate) fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string()
+    address::free_address().to_string()
 }
 
 pub(crate) fn settings(listener: &str) -> Settings {
@@ -309,6 +314,19 @@ impl Fleet<'_> {
         tokio::task::spawn_blocking(move || get(&listener, &path))
             .await
             .unwrap()
+    }
+
+    /// Asks the front for a page until it is served, and returns its text. A front that has come back
+    /// may have no member yet when the first ones are told to be healthy.
+    pub(crate) async fn served(&self, path: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.get(path).await {
+                Ok((200, text)) => return text,
+                other => assert!(Instant::now() < deadline, "it is not served: {other:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     pub(crate) async fn destroy(&self, number: u32) {

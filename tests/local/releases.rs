@@ -98,7 +98,7 @@ async fn a_line_knows_its_current_release_and_goes_with_its_last() {
         place.cloud.line(&"web".parse().unwrap()).await.unwrap(),
         None
     );
-    assert!(!place.state().exists());
+    place.nothing_is_left();
 }
 
 #[tokio::test]

@@ -59,8 +59,9 @@ if BEHAVIOUR == "exits":
     sys.exit(7)
 if BEHAVIOUR == "never_listens":
     time.sleep(3600)
-if BEHAVIOUR == "starts_slowly":
-    time.sleep(2)
+if BEHAVIOUR == "starts_when_told":
+    while not os.path.exists(os.environ["GO"]):
+        time.sleep(0.02)
 if BEHAVIOUR == "forks":
     # The child leaves the member's process group and session, as daemons do.
     subprocess.Popen(["sleep", "3600"], start_new_session=True)

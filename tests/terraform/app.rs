@@ -11,8 +11,8 @@ use std::sync::OnceLock;
 pub(crate) enum Behaviour {
     /// Nothing.
     Serves,
-    /// Nothing, but it listens two seconds after its start.
-    StartsSlowly,
+    /// Nothing, but it listens only once there is a file where its configuration's `GO` says.
+    StartsWhenTold,
     /// It ends at once, with exit code 7 and a word on standard error.
     Exits,
     /// It runs and never listens.
@@ -33,7 +33,7 @@ impl Behaviour {
     fn word(self) -> &'static str {
         match self {
             Behaviour::Serves => "serves",
-            Behaviour::StartsSlowly => "starts_slowly",
+            Behaviour::StartsWhenTold => "starts_when_told",
             Behaviour::Exits => "exits",
             Behaviour::NeverListens => "never_listens",
             Behaviour::Answers500 => "answers_500",

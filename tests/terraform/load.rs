@@ -41,7 +41,7 @@ const CROWD: Clients = Clients {
 };
 
 /// Longer than the slowest answer by far; after it, a request counts as failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A load that is on until it is ended.
 pub(crate) struct Load {

@@ -22,7 +22,8 @@ pub(crate) struct Web {
 impl Web {
     /// Two members of `images/VERSION` behind the workspace's listener.
     pub(crate) fn new(workspace: &Workspace, version: &str) -> Self {
-        let health = r#"path = "/healthz", interval = "500ms", timeout = "500ms", streak = 2, steady = "500ms""#;
+        let health =
+            r#"path = "/healthz", interval = "1s", timeout = "1s", streak = 1, steady = "500ms""#;
         Self {
             marker: workspace.marker().into(),
             version: version.into(),

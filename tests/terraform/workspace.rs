@@ -1,5 +1,10 @@
 //! A directory with a configuration, and everything that comes of it.
 
+#[path = "address.rs"]
+mod address;
+
+pub(crate) use address::free_address;
+
 use crate::app::{self, Behaviour};
 use crate::processes::{Process, Role, processes};
 use crate::terraform::{Output, Run, Terraform};
@@ -8,10 +13,9 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -423,21 +427,6 @@ pub(crate) fn architecture() -> &'static str {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => other,
-    }
-}
-
-/// An address on loopback where nothing listens. It is outside the range that the kernel takes the
-/// ports of outgoing connections from, so that nobody gets it by chance between now and its use.
-pub(crate) fn free_address() -> SocketAddr {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let number = std::process::id()
-            .wrapping_mul(37)
-            .wrapping_add(NEXT.fetch_add(1, Relaxed));
-        let address = SocketAddr::from(([127, 0, 0, 1], 10_000 + (number % 20_000) as u16));
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
     }
 }
 

@@ -29,19 +29,27 @@ mod account;
 mod place;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// How many cells are tried at a time: most of a cell's time is waiting.
+/// How many cells are tried at a time at most.
 const AT_ONCE: usize = 8;
+
+/// How many cells are tried at a time: most of a cell's time is waiting, but what they wait for is a
+/// share of this machine's processors.
+fn at_once() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    AT_ONCE.min(processors * 2)
+}
 
 fn main() -> ExitCode {
     if let Some(job) = job::asked_of_this_process() {
         return job;
     }
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(AT_ONCE);
+    arguments.test_threads.get_or_insert_with(at_once);
     let begin = Instant::now();
     let rows = phase::rows();
     let trials = rows.iter().flat_map(cell::cells).map(trial).collect();

@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-DEADLINE = 30.0  # for a condition that comes true within a second on a quiet machine
+DEADLINE = 120.0  # for a condition that comes true within a second on a quiet machine
 REGION = "us-east-1"
 MEMBER = '''#!/usr/bin/env python3
 import http.server, os, signal, sys, threading, time
@@ -64,13 +64,13 @@ class StandIn:
         query = "" if method == "POST" else "?" + "&".join(f"{key}={value}" for key, value in wish.items())
         data = json.dumps(wish).encode() if method == "POST" else None
         request = urllib.request.Request(f"{self.url}/standin/{path}{query}", data, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
     def end(self):
         """Closes its stdin, upon which it goes."""
         self.process.stdin.close()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
         self.process.stdout.close()
 
 
@@ -115,7 +115,7 @@ class Case(unittest.TestCase):
             endpoint_url=self.standin.url,
             aws_access_key_id=f"AKIA{account or self.account}",
             aws_secret_access_key="any",
-            config=Config(retries={"total_max_attempts": attempts}, read_timeout=30),
+            config=Config(retries={"total_max_attempts": attempts}, read_timeout=60),
         )
 
     def end_members(self):
@@ -221,7 +221,7 @@ class Case(unittest.TestCase):
     def healthy(self, target_group):
         return [target for target, health in self.health(target_group).items() if health["State"] == "healthy"]
 
-    def get(self, path="/", host="web", timeout=20):
+    def get(self, path="/", host="web", timeout=60):
         """Status and text of a request to the front."""
         request = urllib.request.Request(f"http://{self.network['endpoint']}{path}", headers={"Host": host})
         try:

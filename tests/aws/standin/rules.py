@@ -83,8 +83,8 @@ def changed():
         for rule in rules:
             for action in rule.actions:
                 used.update(weights_of(action))
-    targets.in_use.clear()
-    targets.in_use.update(used)
+    # At once: fronts and probes look at it without the lock.
+    targets.in_use = used
     coming.append((world.now() + world.settings.rule_delay, table))
 
 

@@ -21,7 +21,7 @@ STOPPED = ("unused", "Target.InvalidState", "Target is in the stopped state")
 DRAINING = ("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress")
 HEALTHY = ("healthy", None, None)
 
-in_use = set()  # ARNs of the target groups that a rule names; kept by `rules`
+in_use = set()  # ARNs of the target groups that a rule names; `rules` puts another set in its place
 watched = {}  # target group ARN -> {target id -> Target}
 
 
@@ -37,6 +37,7 @@ class Target:
         self.in_flight = 0
         self.connections = set()
         self.draining_until = None
+        self.cut_at = None
         self.removed = False
         self.restart()
 
@@ -54,8 +55,7 @@ class Target:
         """Whether its delay is over, and what it works on is done or is cut now."""
         if self.draining_until is None:
             return False
-        patience = world.settings.drain_patience if self.in_flight else 0
-        return world.now() >= self.draining_until + patience
+        return world.now() >= (self.cut_at if self.in_flight else self.draining_until)
 
     def told(self):
         """State, reason and description as DescribeTargetHealth gives them."""
@@ -136,6 +136,7 @@ def drain(target):
         delay = float(target.group.attributes["deregistration_delay.timeout_seconds"])
         lasts = max(world.settings.scaled(delay), world.settings.drain_floor) if delay else 0
         target.draining_until = world.now() + lasts
+        target.cut_at = target.draining_until + (world.settings.drain_patience if delay else 0)
 
 
 def remove(target):

@@ -29,9 +29,16 @@ class Scaling(Case):
         gone = member["InstanceId"]
         eventually(lambda: [other for other in self.members() if other["InstanceId"] != gone], "another one")
 
+    def stay_pending(self):
+        """Keeps what is launched from running until the setting is put back."""
+        self.standin.ask("POST", "settings", pending=3600)
+        self.addCleanup(self.standin.ask, "POST", "settings", pending=0.1)
+
     def test_members_are_pending_first_and_spread_over_the_subnets(self):
+        self.stay_pending()
         self.simple(6)
         eventually(lambda: self.members(state="Pending"), "pending members")
+        self.standin.ask("POST", "settings", pending=0.1)
         zones = collections.Counter(member["AvailabilityZone"] for member in self.settled(6))
         self.assertEqual(sorted(zones.values()), [2, 2, 2])
         launched = [activity for activity in self.activities() if activity["StatusCode"] == "Successful"]
@@ -274,11 +281,11 @@ class Scaling(Case):
         return lambda: self.asg.detach_instances(AutoScalingGroupName="g1", InstanceIds=[member], ShouldDecrementDesiredCapacity=decrement)
 
     def test_members_that_serve_are_detached_and_take_their_time(self):
-        self.standin.ask("POST", "settings", pending=3.0)
-        self.addCleanup(self.standin.ask, "POST", "settings", pending=0.1)
+        self.stay_pending()
         self.simple(1)
         (pending,) = eventually(lambda: self.members(state="Pending"), "pending")
         self.assertIn("is not in InService or Standby", self.words_of(self.detach(pending["InstanceId"])))
+        self.standin.ask("POST", "settings", pending=0.1)
         (member,) = self.settled(1)
         self.assertIn("is not part of Auto Scaling group", self.words_of(self.detach("i-0123456789abcdef0")))
         self.detach(member["InstanceId"])()
@@ -294,8 +301,7 @@ class Scaling(Case):
         eventually(lambda: not self.instances(), "gone")
 
     def test_a_pending_member_that_is_terminated_leaves_a_cancelled_launch(self):
-        self.standin.ask("POST", "settings", pending=3.0)
-        self.addCleanup(self.standin.ask, "POST", "settings", pending=0.1)
+        self.stay_pending()
         self.simple(1)
         (pending,) = eventually(lambda: self.members(state="Pending"), "pending")
         self.end(pending["InstanceId"])()

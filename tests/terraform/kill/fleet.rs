@@ -88,8 +88,7 @@ impl Fleet {
             r#"{}bake = "300ms", launch_deadline = "30s""#,
             update.rollout
         );
-        let health =
-            r#"path = "/", interval = "200ms", timeout = "200ms", streak = 2, steady = "0s""#;
+        let health = r#"path = "/", interval = "1s", timeout = "1s", streak = 1, steady = "0s""#;
         let web = Web::new(&workspace, "")
             .size(SIZE)
             .health(health)

@@ -24,19 +24,22 @@ with_both_terraforms!(
     what_a_member_forks_goes_with_it,
 );
 
-/// A fleet at 1.0.0, ready for 1.1.0, whose members take two seconds to start.
+/// A fleet at 1.0.0, ready for 1.1.0, whose members start when they are told to.
 fn ready(terraform: &Terraform) -> (Workspace, Web) {
     let workspace = Workspace::new(terraform);
     workspace.bake("1.0.0", Behaviour::Serves);
-    workspace.bake("1.1.0", Behaviour::StartsSlowly);
-    let web = Web::new(&workspace, "1.0.0");
+    workspace.bake("1.1.0", Behaviour::StartsWhenTold);
+    let go = format!("GO = {:?}", workspace.path("go"));
+    let web = Web::new(&workspace, "1.0.0").config(&go);
+    // Whatever is done to the rollout by then, it is not for its members' lateness that it ends.
+    let web = web.rollout(r#"bake = "300ms", launch_deadline = "120s""#);
     workspace.configure(&web);
     workspace.apply_in_full();
     (workspace, web)
 }
 
-/// Starts the rollout and waits until its candidate's members are there, two seconds before they
-/// can be healthy.
+/// Starts the rollout and waits until its candidate's members are there. None of them gets healthy
+/// before it is told to start.
 fn start_rollout(workspace: &Workspace, web: &Web) -> Run {
     workspace.configure(web.version("1.1.0"));
     let members = workspace.member_ids().len();
@@ -45,6 +48,11 @@ fn start_rollout(workspace: &Workspace, web: &Web) -> Run {
         workspace.member_ids().len() > members
     });
     rollout
+}
+
+/// Tells the members of 1.1.0 to start.
+fn tell_to_start(workspace: &Workspace) {
+    workspace.write("go", "");
 }
 
 fn finish(workspace: &Workspace) {
@@ -66,6 +74,7 @@ fn an_interrupted_rollout_goes_on(terraform: &Terraform) {
     assert_ne!(phase, "stable", "{}", output.everything());
     workspace.plan_has_changes().says("phase");
 
+    tell_to_start(&workspace);
     workspace.apply_in_full();
     load.end_without_loss();
     finish(&workspace);
@@ -84,6 +93,7 @@ fn a_rollout_whose_provider_is_killed_goes_on(terraform: &Terraform) {
     workspace.serves("1.0.0");
     workspace.plan_has_changes();
 
+    tell_to_start(&workspace);
     // Nobody gave its lease back: until that is over, an apply names the one who held it.
     let goes_on = || {
         let apply = workspace.apply();
@@ -102,6 +112,7 @@ fn a_rollout_whose_host_is_killed_ends_well(terraform: &Terraform) {
     let (workspace, web) = ready(terraform);
     let rollout = start_rollout(&workspace, &web);
     kill_host(&workspace);
+    tell_to_start(&workspace);
     // Whether this apply could go on with the next host or not: what it says is true.
     let output = rollout.wait();
     if output.code() == Some(0) {
@@ -149,6 +160,7 @@ fn a_second_apply_finds_the_first(terraform: &Terraform) {
         "-state-out=other.tfstate",
     ]);
     second.failed_with(&["web", "lease"]);
+    tell_to_start(&workspace);
     first.wait().succeeded();
     finish(&workspace);
 }

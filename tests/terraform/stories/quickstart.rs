@@ -1,6 +1,7 @@
 //! The example that people see first keeps its promises.
 
 use crate::terraform::Terraform;
+use crate::workspace::free_address;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
@@ -23,6 +24,8 @@ fn the_quickstart_keeps_its_promises(terraform: &Terraform) {
         "PROVIDER",
         env!("CARGO_BIN_EXE_terraform-provider-immutable"),
     )
+    // Two of these run at a time, and each would find the port of the example free.
+    .env("LISTENER", free_address().to_string())
     .output()
     .unwrap();
     let story = String::from_utf8_lossy(&run.stdout);

@@ -119,13 +119,15 @@ fn a_release_that_does_not_verify_is_not_accepted(terraform: &Terraform) {
     let workspace = Workspace::new(terraform);
     workspace.bake("1.0.0", Behaviour::Serves);
     workspace.bake("1.1.0", Behaviour::Answers500);
-    let verify = r#"verify = { port = 8080, path = "/healthz", timeout = "3s" }"#;
-    let web = Web::new(&workspace, "1.0.0").release(verify);
+    let verify = |timeout: &str| {
+        format!(r#"verify = {{ port = 8080, path = "/healthz", timeout = "{timeout}" }}"#)
+    };
+    let web = Web::new(&workspace, "1.0.0").release(&verify("60s"));
     workspace.configure(&web);
     workspace.apply_in_full();
     let images = files_below(&workspace.path(".immutable")).len();
 
-    workspace.configure(web.version("1.1.0"));
+    workspace.configure(web.version("1.1.0").release(&verify("8s")));
     let failure = workspace
         .apply()
         .failed_with(&["web@1.1.0", "version 1.1.0 starts and answers_500"]);

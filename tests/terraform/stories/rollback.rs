@@ -21,13 +21,15 @@ fn is_rolled_back(terraform: &Terraform, behaviour: Behaviour, fragments: &[&str
     let workspace = Workspace::new(terraform);
     workspace.bake("1.0.0", Behaviour::Serves);
     workspace.bake("2.0.0", behaviour);
-    let web = Web::new(&workspace, "1.0.0").rollout(r#"bake = "300ms", launch_deadline = "3s""#);
+    let web = Web::new(&workspace, "1.0.0");
+    let bad = web.version("2.0.0");
+    let bad = bad.rollout(r#"bake = "300ms", launch_deadline = "8s""#);
     workspace.configure(&web);
     workspace.apply_in_full();
     let before = workspace.serving_processes();
 
     let load = Load::start(workspace.listener());
-    workspace.configure(web.version("2.0.0"));
+    workspace.configure(&bad);
     let failure = workspace.apply().failed_with(&["web@2.0.0", "web@1.0.0"]);
     let failure = failure.failed_with(fragments);
     // The end of the failed member's output is there to read.
@@ -77,8 +79,7 @@ fn a_release_that_failed_waits_for_another_or_a_retry(terraform: &Terraform) {
     // What makes the release fail is outside its image and its launch template.
     let reference = format!("file:{}", workspace.path("behaviour").display());
     let secrets = format!(r#"secrets = {{ BEHAVIOUR = "{reference}" }}"#);
-    let web = Web::new(&workspace, "1.0.0").rollout(r#"bake = "300ms", launch_deadline = "3s""#);
-    let web = web.fleet(&secrets);
+    let web = Web::new(&workspace, "1.0.0").fleet(&secrets);
     workspace.write("behaviour", "serves");
     workspace.configure(&web);
     workspace.apply_in_full();
@@ -105,7 +106,7 @@ fn a_first_release_that_fails_can_be_fixed_forward(terraform: &Terraform) {
     let workspace = Workspace::new(terraform);
     workspace.bake("1.0.0", Behaviour::Exits);
     workspace.bake("1.0.1", Behaviour::Serves);
-    let web = Web::new(&workspace, "1.0.0").rollout(r#"bake = "300ms", launch_deadline = "3s""#);
+    let web = Web::new(&workspace, "1.0.0");
     workspace.configure(&web);
     workspace
         .apply()

@@ -20,7 +20,7 @@ resource "terraform_data" "known_later" {{
   input = {{
     name = "web", version = "1.0.0", path = "images/1.0.0", keep = 2, marker = "{marker}", size = 2,
     command = "bin/web", port = 8080, listener = "{listener}", protocol = "http", health = "/healthz",
-    interval = "500ms", timeout = "500ms", streak = 2, steady = "500ms", strategy = "blue_green",
+    interval = "1s", timeout = "1s", streak = 1, steady = "500ms", strategy = "blue_green",
     bake = "300ms", deadline = "20s", zero = "0s", off = false, drain = "3s", retry = "1",
     drift = "replace", tag = "edge", hour = "1h", commit = "9f2c1e7",
     secret = "file:{secret}"

@@ -45,14 +45,15 @@ fn every_strategy_loses_no_request(terraform: &Terraform) {
 fn a_version_that_fails_is_rolled_back(terraform: &Terraform) {
     let site = Site::new(terraform);
     let good = site.image("1.0.0", Behaviour::Serves);
-    let web = AwsWeb::new(&site, "1.0.0", &good).rollout(r#"launch_deadline = "12s""#);
+    let web = AwsWeb::new(&site, "1.0.0", &good);
     site.configure(&web);
     site.apply_in_full();
     let before = site.instances();
 
     let load = site.load();
     let bad = site.image("2.0.0", Behaviour::Exits);
-    site.configure(web.version("2.0.0", &bad));
+    let bad = web.version("2.0.0", &bad);
+    site.configure(bad.rollout(r#"launch_deadline = "12s""#));
     let failed = site.apply();
     let tally = load.end_without_loss();
     // The end of the failed member's console is there to read.
