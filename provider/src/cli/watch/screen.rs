@@ -253,3 +253,120 @@ fn aim(intent: &Intent) -> String {
     };
     format!("wanted: {} members, {strategy}", intent.goal.size)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use immutable::cloud::sim::{Event, Fleet};
+    use immutable::model::{
+        Fingerprint, Front, HealthCheck, LaunchTemplate, LocalLaunch, Platform, Protocol,
+        ReleaseRef, Scaling, Settings,
+    };
+    use immutable::rollout::{CanaryStep, FleetGoal, Hold};
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    fn goal(version: &str) -> FleetGoal {
+        let launch = LaunchTemplate {
+            release: ReleaseRef::parse(&format!("web@{version}")).expect("a release"),
+            config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            port: Some(80),
+            health_path: None,
+            tags: BTreeMap::new(),
+            platform: Platform::Local(LocalLaunch::default()),
+        };
+        FleetGoal {
+            fingerprint: Fingerprint::of(&launch),
+            launch: Some(launch),
+            size: 2,
+            settings: Settings {
+                front: Some(Front {
+                    listener: "127.0.0.1:8088".to_owned(),
+                    protocol: Protocol::Http,
+                    hosts: Vec::new(),
+                    paths: Vec::new(),
+                    priority: None,
+                }),
+                check: HealthCheck {
+                    interval: Duration::from_secs(10),
+                    timeout: Duration::from_secs(2),
+                    streak: 3,
+                },
+                drain: Duration::from_secs(30),
+                scaling: Scaling::Configured,
+            },
+            retry: None,
+            replace_drifted: true,
+            beyond: None,
+        }
+    }
+
+    fn policy() -> Policy {
+        let step = CanaryStep {
+            weight: Weight::new(25).expect("a weight"),
+            hold: Hold::For(Duration::from_secs(600)),
+        };
+        Policy {
+            strategy: Strategy::Canary { steps: vec![step] },
+            streak: 3,
+            steady: Duration::from_secs(30),
+            settle: Duration::from_secs(10),
+            bake: Duration::from_secs(300),
+            alarms: Vec::new(),
+            launch_deadline: Duration::from_secs(600),
+            drain: Duration::from_secs(30),
+            keep_previous: Duration::ZERO,
+            keep_failed: false,
+        }
+    }
+
+    /// Goes on until there is nothing to do, or something holds.
+    fn drive(fleet: &mut Fleet, goal: &FleetGoal, is_there: impl Fn(&Fleet) -> bool) {
+        let goal = Goal::Fleet(Box::new(goal.clone()));
+        while !is_there(fleet) {
+            match decide(&fleet.look(), &goal, &policy()).step {
+                Step::Act(action) => fleet.act(&action).expect("it is done"),
+                Step::Wait { .. } => fleet.pass(fleet.now + Duration::from_secs(5)),
+                Step::Halt | Step::Held | Step::RolledBack | Step::Done => return,
+            }
+        }
+    }
+
+    #[test]
+    fn a_rollout_is_a_picture_of_members_and_weights() {
+        let mut fleet = Fleet::new(1, Duration::from_secs(60));
+        drive(&mut fleet, &goal("1"), |_| false);
+        let is_divided = |fleet: &Fleet| fleet.weights.len() == 2;
+        drive(&mut fleet, &goal("2"), is_divided);
+        fleet.pass(fleet.now + Duration::from_secs(60));
+        fleet.happen(Event::Ill(GenerationNumber(1)));
+        let sight = Sight {
+            fleet: "web".parse().expect("a name"),
+            world: fleet.look(),
+            intent: Some(Intent::of(&goal("2"), &policy())),
+        };
+        expect![[r#"
+            web  1970-01-01T00:04:10Z
+              wanted: 2 members, canary
+              generation 1 stable    web@1                    ███████████████░░░░░  75%  1 of 2 healthy
+                m0                     not healthy: answered 500
+                m1                     healthy
+              generation 2 candidate web@2                    █████░░░░░░░░░░░░░░░  25%  1 of 1 healthy
+                m2                     healthy
+              now    wait: held at 25% for 10m
+                     until 1970-01-01T00:13:20Z, in 9m10s
+        "#]].assert_eq(&sight.drawn());
+    }
+
+    #[test]
+    fn a_fleet_that_there_is_not_is_said_to_be_none() {
+        let sight = Sight {
+            fleet: "web".parse().expect("a name"),
+            world: World::absent(Timestamp::from_milliseconds(0)),
+            intent: None,
+        };
+        assert_eq!(sight.drawn(), "web: there is no such fleet\n");
+    }
+}
