@@ -1,9 +1,10 @@
 //! Values that are not known before apply, in every place.
 
-use super::{serving, web};
+use super::web;
 use crate::calls::Known;
 use crate::rules::{NONE, disagreements, is_configurable, refusals, with_one_unknown};
 use crate::stage::Stage;
+use immutable::resource::site::CloudKind;
 use immutable::value::Tree;
 
 const FULL: &str = r#"{
@@ -18,25 +19,62 @@ const FULL: &str = r#"{
     "deletion_protection": true, "timeouts": {"create": "1h", "update": "1h", "delete": "1h"}
 }"#;
 
+/// What only AWS knows, in a fleet that sizes itself.
+const ON_AWS: &str = r##"{
+    "name": "web", "release": "web@1", "autoscale": {"min": 2, "max": 9, "cpu": 60},
+    "aws": {"instance_types": ["m7g.large"], "subnet_ids": ["subnet-1"],
+        "security_group_ids": ["sg-1"], "instance_profile": "web", "user_data": "#!/bin/sh",
+        "root_volume": {"size_gb": 20, "type": "gp3", "kms_key": "alias/fleets"}, "spot": true},
+    "traffic": {"port": 8080, "listener": "arn:aws:listener", "hosts": ["web.example.com"],
+        "paths": ["/*"], "priority": 100}
+}"##;
+
+/// Batches, and a size that another scaler changes.
+const ROLLING: &str = r#"{
+    "name": "web", "release": "web@1", "size": 4, "local": {},
+    "rollout": {"strategy": "rolling", "surge": "25%", "min_healthy": "3"}
+}"#;
+
+const EXTERNAL: &str = r#"{
+    "name": "web", "release": "web@1", "size": 2, "capacity": "external",
+    "aws": {"instance_types": ["m7g.large"], "subnet_ids": ["subnet-1"]}
+}"#;
+
 #[tokio::test]
 async fn a_plan_that_knows_less_never_contradicts_one_that_knows_more() {
-    let (stage, known) = serving("").await;
-    let full = stage.fleets.config(FULL);
+    for (kind, text, places) in [
+        (CloudKind::Local, FULL, 40),
+        (CloudKind::Aws, ON_AWS, 20),
+        (CloudKind::Local, ROLLING, 6),
+        (CloudKind::Aws, EXTERNAL, 6),
+    ] {
+        let stage = Stage::on(kind, &[]).await;
+        stage.bake(&["1", "2"]).await;
+        let full = stage.fleets.config(text);
+        let first = text.replace("web@1", "web@2").replace("true,", "false,");
+        let first = stage.fleets.config(&first);
+        let known = stage.fleets.settle(&Known::nothing(), &first).await.known;
+        never_contradicts(&stage, &known, &full, places).await;
+    }
+}
+
+/// Plans a configuration with one unknown after the other, for a new fleet and for one that serves.
+async fn never_contradicts(stage: &Stage, known: &Known, full: &Tree, places: usize) {
     let attributes = &stage.fleets.schema.attributes;
-    let configs = with_one_unknown(&full);
+    let configs = with_one_unknown(full);
     let configs: Vec<&Tree> = configs
         .iter()
         .filter(|config| is_configurable(attributes, config))
         .collect();
-    assert!(configs.len() > 40, "only {} places", configs.len());
+    assert!(configs.len() > places, "only {} places", configs.len());
     for config in configs {
         assert_eq!(stage.fleets.validate(config).await, [], "{config:?}");
-        for prior in [&Known::nothing(), &known] {
+        for prior in [&Known::nothing(), known] {
             let earlier = stage.fleets.plan(prior, config).await;
             assert_eq!(earlier.diagnostics, [], "{config:?}");
             let earlier = stage.fleets.read_value(earlier.planned_state.as_ref());
             assert_eq!(refusals(attributes, config, &prior.state, &earlier), NONE);
-            let later = stage.fleets.plan(prior, &full).await;
+            let later = stage.fleets.plan(prior, full).await;
             let later = stage.fleets.read_value(later.planned_state.as_ref());
             assert_eq!(disagreements(&earlier, &later), NONE, "{config:?}");
         }
