@@ -3,7 +3,7 @@
 use super::attributes::{Drifted, Failure, Fleet, GenerationState, Health, ParkedState, Role};
 use super::imported;
 use super::texts::ReleaseText;
-use crate::model::{GenerationNumber, Settings, Timestamp, Weight, Weights};
+use crate::model::{GenerationNumber, Settings, Timestamp, Weight, nonzero};
 use crate::rollout::{
     AlarmState, FleetGoal, Foreign, Generation, Goal, Headcount, HoldPoint, MemberState, Policy,
     Reason, RolloutFailure, Traffic, World, decide,
@@ -218,12 +218,11 @@ pub(in crate::resource) fn exists(world: &World) -> bool {
 
 /// Whether anybody may rely on the fleet: it has been trusted, it has traffic, or nobody can tell.
 pub(super) fn serves(world: &World) -> bool {
-    let has_some = |weights: &Weights| weights.values().any(|weight| *weight > Weight::NONE);
     let is_busy = match &world.traffic {
         Traffic::None => false,
         Traffic::Known {
             weights, written, ..
-        } => has_some(weights) || has_some(written),
+        } => !nonzero(weights).is_empty() || !nonzero(written).is_empty(),
         Traffic::Unreadable { .. } => !world.generations.is_empty(),
     };
     world.stable.is_some() || is_busy
